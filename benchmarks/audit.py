@@ -1,23 +1,24 @@
-"""Audits: whether certificates hold as often as they say, and how long a draw takes.
+"""Audits: whether certificates hold as often as they promise, and how long a draw takes.
 
     python -m benchmarks.audit [--families 100000] [--enrichments 1000000]
 
-Certificates. Enrichments of which a known share is right are audited again and again, through the
-desk's own bounds. A setting is a true precision, a number of enrichments from 20 to 5,000, a sample
-and a share of pictures that cannot be loaded, which count as wrong. A certificate errs if it
-promises more than the truth:
+Certificates. Enrichments with a known precision are audited many times, with the desk's own bounds.
+A setting is a true precision, a number of enrichments from 20 to 5,000, a sample and a share of
+pictures that cannot be loaded, which count as wrong. A certificate errs if it promises more than
+the truth:
 
 - the k-th audit may err in at most 0.05 / 2^k of families, plus three standard errors: `excess` is
-  the worst of what goes beyond that;
-- all audits of a family together may err in at most 5 %, by any strategy; `mistaken` is the worst:
-  once: one audit, which is closed. until_liked: up to eight audits, abandoned one after the other
-  until one proves at least 0.05 less than the truth, which is closed. cheat: up to eight audits,
-  abandoned until one errs. No cheat could do worse, since the truth is unknown.
+  the largest error above that;
+- all audits of a family together may err in at most 5 %, with any strategy; `mistaken` is the worst
+  share. once: one audit, which is closed. until_liked: up to eight audits; all are abandoned until
+  one proves the truth minus 0.05 or more, and this is closed. cheat: up to eight audits, abandoned
+  until one errs. A real cheat could not do more, since the truth is unknown.
 
-`uncorrected` is the worst share if each audit spent all of the 5 %: why attempts are counted.
+`uncorrected` is the worst share if each audit used the whole 5 %. It shows why attempts are
+counted.
 
-Draws. A local Postgres holds a million enrichments by one model, of many museums. The bar is for
-the rows of one museum; all rows are drawn from as well. Medians of five.
+Draws. A local Postgres has a million enrichments by one model, of many museums. The bar is for a
+draw from the rows of one museum; a draw from all rows is measured too. Medians of five.
 """
 
 import time
@@ -54,7 +55,9 @@ DRAWN, DRAWS = 80, 5
 
 @dataclass(frozen=True)
 class Family:
-    """Audits of enrichments of which `truth` are right; `unloaded` of the pictures do not load."""
+    """Audits of enrichments with precision `truth`; the share `unloaded` of the pictures does not
+    load.
+    """
 
     truth: float
     rows: int
@@ -68,7 +71,7 @@ class Family:
     def bounds(
         self, families: int, drawn: np.random.Generator, errors: Sequence[float]
     ) -> NDArray[np.int64]:
-        """What each audit of each family proves (families, audits)."""
+        """The rows that each audit of each family proves, (families, audits)."""
         shape = (families, len(errors))
         found = drawn.hypergeometric(self.right, self.rows - self.right, self.sample, size=shape)
         found = drawn.binomial(found, 1 - self.unloaded)
@@ -81,7 +84,7 @@ class Family:
         """The share of families with a certificate that errs, by strategy."""
         errs = bounds > self.right
         liked = bounds >= self.right - LIKED * self.rows
-        closed = liked.argmax(axis=1)  # the first; where none is liked, no audit is closed
+        closed = liked.argmax(axis=1)  # the first; if none is liked, no audit is closed
         until_liked = liked.any(axis=1) & errs[np.arange(len(errs)), closed]
         shares = {"once": errs[:, 0], "until_liked": until_liked, "cheat": errs.any(axis=1)}
         return {strategy: float(each.mean()) for strategy, each in shares.items()}
@@ -89,7 +92,7 @@ class Family:
 
 @cache
 def bounds_of(sample: int, rows: int, error: float) -> NDArray[np.int64]:
-    """What each number of right rows proves (sample + 1,)."""
+    """The rows that each number of right rows proves, (sample + 1,)."""
     return np.array([lower_bound(right, sample, rows, error) for right in range(sample + 1)])
 
 

@@ -1,9 +1,9 @@
-"""`make demo` beside that of an earlier commit: seconds of its installation and of its run.
+"""`make demo` against that of an earlier commit: seconds of installation and of the run.
 
     python -m benchmarks.demo --before COMMIT [--pairs 3]
 
-Each side begins with an empty checkout. What its first demo takes longer than its second is its
-installation, which depends on the package index as well.
+Each side begins with an empty checkout. The installation is the time that the first demo takes
+longer than the second. It also depends on the package index.
 """
 
 import subprocess

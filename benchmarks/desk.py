@@ -2,11 +2,11 @@
 
     python -m benchmarks.desk [--enrichments 1000000] [--seconds 60] [--requests 10000]
 
-A real `desk serve` on a real Postgres. Ten reviewers ask for grids with all kinds of filters, for
-jobs and models, and send verdicts, each again as soon as it has the answer, with a pause as long as
-a person looks (`PAUSE`). `p95_ms` is that of a kind of page. Then the
-desk answers `--requests` more, after which its memory is compared with that after the first tenth
-of them. How long an audit's draw takes: `benchmarks.audit`.
+A real `desk serve` on a real Postgres. Ten reviewers request grids with all kinds of filters, jobs
+and models, and send verdicts. After each answer a reviewer pauses as long as a person looks
+(`PAUSE`). `p95_ms` is by kind of page. Then the desk answers `--requests` more requests. Its memory
+after these is compared with its memory after the first tenth of them. `benchmarks.audit` measures
+the draw of an audit.
 """
 
 import random
@@ -45,7 +45,7 @@ PERCENTILE = 95
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """A kind of request, and how often it is made."""
+    """A kind of request, and how often it occurs."""
 
     kind: str
     weight: int
@@ -61,7 +61,7 @@ KINDS = (
 
 
 class Reviewer:
-    """Asks for pages at random, and remembers how long each took."""
+    """Requests random pages, and notes how long each took."""
 
     def __init__(self, desk: DeskService, records: int, seed: int) -> None:
         self._desk = desk
@@ -74,7 +74,7 @@ class Reviewer:
         self._csrf = log_in(self._session, desk, seed)
 
     def ask(self) -> None:
-        """One request of a kind that is drawn."""
+        """Send one request of a random kind."""
         weights = [each.weight for each in KINDS]
         (kind,) = self._random.choices([each.kind for each in KINDS], weights)
         before = time.perf_counter()
@@ -90,7 +90,7 @@ class Reviewer:
         return self._session.get(self._desk.url + path, timeout=60)
 
     def _filters(self) -> str:
-        """Of each kind: by job, by provider, by concept, by confidence, by verdict."""
+        """A random filter: by job, provider, concept, confidence or verdict."""
         chance = self._random
         asked: dict[str, object] = chance.choice(
             [{"job": self._desk.job}, {"provider": chance.choice(PROVIDERS)}, {}]
@@ -110,7 +110,7 @@ class Reviewer:
 
 
 def at_work(desk: DeskService, records: int, seconds: float) -> list[Reviewer]:
-    """Reviewers who have worked so long, side by side."""
+    """Let reviewers work side by side for `seconds`, and return them."""
     reviewers = [Reviewer(desk, records, seed) for seed in range(REVIEWERS)]
     until = time.monotonic() + seconds
 
@@ -126,7 +126,7 @@ def at_work(desk: DeskService, records: int, seconds: float) -> list[Reviewer]:
 
 
 def memory_over(desk: DeskService, records: int, count: int) -> float:
-    """Memory after so many requests over that after a tenth of them."""
+    """Memory after `count` requests / memory after a tenth of them."""
     process = psutil.Process(desk.pid)
     taken, lock = iter(range(count)), threading.Lock()
     early: list[int] = []
@@ -149,7 +149,7 @@ def memory_over(desk: DeskService, records: int, count: int) -> float:
 
 
 def measured(desk: DeskService, *, records: int, seconds: float, count: int) -> dict[str, float]:
-    at_work(desk, records, min(10.0, seconds))  # so that nothing is measured for the first time
+    at_work(desk, records, min(10.0, seconds))  # a warm-up: first requests are slow
     reviewers = at_work(desk, records, seconds)
     figures: dict[str, float] = {}
     for kind in (each.kind for each in KINDS):
@@ -166,7 +166,7 @@ def measured(desk: DeskService, *, records: int, seconds: float, count: int) -> 
 def main(
     enrichments: Annotated[int, typer.Option(min=10_000)] = 1_000_000,
     verdicts: Annotated[int, typer.Option(min=100)] = 20_000,
-    seconds: Annotated[float, typer.Option(min=1, help="Of the reviewers' work.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Duration of the reviewers' work.")] = 60.0,
     count: Annotated[int, typer.Option("--requests", min=100)] = 10_000,
 ) -> None:
     with tempfile.TemporaryDirectory() as name, store_and_broker() as engine:

@@ -1,10 +1,10 @@
-"""A million record IDs accepted by `worker enqueue`, against one Celery message an ID.
+"""`worker enqueue` accepts a million record IDs, against one Celery message per ID.
 
     python -m benchmarks.enqueue [--ids 1000000] [--messages 5000]
 
-Ours is the whole life of the command over a file of IDs, its start included. The peer sends a
+Ours is the whole run of the command over a file of IDs, including its start. The peer sends a
 sample of the IDs over one open connection, before and after ours: the better rate counts, and is
-taken to hold for all the IDs.
+assumed for all the IDs.
 """
 
 import os
@@ -31,21 +31,21 @@ MOST_MEMORY = 300  # MiB of the enqueuing process
 
 @dataclass(frozen=True)
 class EnqueueEnded:
-    """A command that did what it should."""
+    """A command that ended well."""
 
     seconds: float
     peak_mib: float
 
 
 def write_ids(path: Path, count: int) -> None:
-    """IDs as long as many museums' are, one a line."""
+    """IDs as long as those of many museums, one per line."""
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
             file.write(f"/{number % 2000 + 1}/object_of_the_museum_{number:08d}\n")
 
 
 def enqueue(path: Path) -> EnqueueEnded:
-    """Run the command over a file of IDs."""
+    """Run `worker enqueue` over a file of IDs."""
     started = time.monotonic()
     process = subprocess.Popen(program("worker", "enqueue", str(path)), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -56,7 +56,7 @@ def enqueue(path: Path) -> EnqueueEnded:
 
 
 def messages_per_second(app: Celery, ids: Sequence[str]) -> float:
-    """One message an ID, by a producer that keeps its connection."""
+    """One message per ID, from a producer that keeps its connection."""
     with app.producer_pool.acquire(block=True) as producer:
         started = time.monotonic()
         for record_id in ids:
@@ -80,7 +80,7 @@ _MODEL = text("""
 
 
 def compare(engine: Engine, folder: Path, *, ids: int, messages: int) -> dict[str, float]:
-    """Accept the IDs both ways; the figures."""
+    """Accept the IDs both ways, and return the figures."""
     path = folder / "ids.txt"
     write_ids(path, ids)
     sample = [f"/1/object_of_the_museum_{number:08d}" for number in range(messages)]
@@ -105,7 +105,7 @@ def compare(engine: Engine, folder: Path, *, ids: int, messages: int) -> dict[st
 
 def main(
     ids: Annotated[int, typer.Option(min=10_000)] = 1_000_000,
-    messages: Annotated[int, typer.Option(min=1000, help="of the peer, a round")] = 5_000,
+    messages: Annotated[int, typer.Option(min=1000, help="Of the peer, per round.")] = 5_000,
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, store() as engine:
         figures = compare(engine, Path(folder), ids=ids, messages=messages)

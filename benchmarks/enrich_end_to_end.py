@@ -1,26 +1,26 @@
-"""Enrichment from end to end, against what the machine can do at best and against others.
+"""Enrichment from end to end, against the best that the machine can do and against other programs.
 
     python -m benchmarks.enrich_end_to_end [--rounds 3] [--records 6144] [--only service]
         [--before CHECKOUT]
 
-Pictures of 0.3 to 12 megapixels are drawn here; the classifier is a resnet18. In each round, in
-turn and one at a time:
+Pictures of 0.3 to 12 megapixels are generated here; the classifier is a resnet18. Each round
+measures, one at a time:
 
 - service: a job on a real worker against the sandbox, 100 ms latency on every answer, from its
-  acceptance to its last enrichment in Postgres, at 128 and at 224 pixels; around it the rates of
-  the worker's decoder and of its runtime alone, on all cores. If nothing else had a cost and no
-  core ever waited, the worker would reach 1 / (1 / decoder + 1 / model), the bound. The sandbox,
-  Postgres and Valkey run on the same cores; their CPU seconds are said.
+  acceptance to its last enrichment in Postgres, at 128 and at 224 pixels. Before and after it, the
+  rates of the worker's decoder alone and of its runtime alone, on all cores. If all else were free
+  and no core waited, the worker would reach the bound 1 / (1 / decoder + 1 / model). The sandbox,
+  Postgres and Valkey run on the same cores; the output has their CPU seconds.
 - local: the same files from the local disk, at 128 pixels, through the worker's own pipeline and
-  through the peers of `enrich_clients`; what each needs to start is excluded. How many times a
-  DataLoader's rate could be reached at best on this machine is said beside it.
-- slow_host: a job on the records of nineteen hosts, and one that has those of a twentieth as well
-  which answers after 8 s: when are the records of the nineteen enriched?
+  through the peers of `enrich_clients`, without their starts. The output also has the best possible
+  rate on this machine, as a multiple of a DataLoader's rate.
+- slow_host: a job on the records of nineteen hosts, and one with a twentieth host, which answers
+  after 8 s: when are the records of the nineteen enriched?
 
-`--before`: the service by the benchmark of an older checkout as well, which this environment can
-run, with a store, a sandbox and a worker of its own; who is first changes with each round. Of both
-the processor's time for a picture counts, Postgres and Valkey included, the sandbox left out. A bar
-is missed only where the whole 95 % interval of the median ratio is below it: nine rounds or more.
+`--before` also measures the service with the benchmark of an older checkout, which must run in this
+environment, with its own store, sandbox and worker. The order changes with each round. The figure
+is the processor's time per picture, with Postgres and Valkey, without the sandbox. A bar is missed
+only if the whole 95 % interval of the median ratio is below it: this takes nine rounds or more.
 
 Ratios are those of one round; their medians count.
 """
@@ -59,10 +59,10 @@ SLOW_HOST, SLOW_SECONDS = "slow.example", 8.0
 SLOW = {"hosts": {SLOW_HOST: [{"kind": "latency", "seconds": SLOW_SECONDS - LATENCY}]}}
 SIZES = (128, 224)
 PEER_SIZE = 128
-FEW = 64  # local pictures for a checkout whose bound is not measured
+FEW = 64  # local pictures for a checkout without a measured bound
 WARM_UP = 64  # records with which the worker loads its models
 PARTS = ("service", "local", "slow_host")
-# Of the local pictures; who is slow gets fewer, so that all take about as long.
+# Shares of the local pictures; slow clients get fewer, so that all take about the same time.
 LOCAL = {
     "ours": 1.0,
     "data_loader": 0.5,
@@ -82,7 +82,7 @@ BARS: Mapping[str, Bar] = {
 
 @dataclass(frozen=True, kw_only=True)
 class EnrichBench:
-    """What the rounds work on; `assignments` are by the size of the model's pictures."""
+    """The input of the rounds; `assignments` are by the size of the model's pictures."""
 
     assignments: Mapping[int, LocalAssignment]
     rounds: Rounds
@@ -123,7 +123,7 @@ class EnrichBench:
             check=False,
         )
         lines = ended.stdout.splitlines()
-        if not lines:  # 1 says that a bar of its own is missed
+        if not lines:  # exit code 1 may also mean that it missed its own bar
             raise SystemExit(f"the benchmark of {checkout} failed:\n{ended.stderr[-3000:]}")
         figures = json.loads(lines[-1])["figures"]
         for size in SIZES:
@@ -153,7 +153,7 @@ class EnrichBench:
         self.rounds.add("share_beside_slow_host", disturbed.rate / undisturbed.rate)
 
     def _client(self, name: str, size: int, *, share: float = 1.0) -> float:
-        """Pictures a second of a client, over this share of the pictures."""
+        """Pictures per second of a client, over this share of the pictures."""
         whole = self.assignments[size]
         pictures = whole.pictures[: round(share * len(whole.pictures))]
         ended = subprocess.run(
@@ -172,13 +172,17 @@ class EnrichBench:
 
 def main(
     rounds: Annotated[int, typer.Option(min=1)] = 3,
-    records: Annotated[int, typer.Option(min=64, help="Of a job at 128 pixels.")] = 6144,
-    pictures: Annotated[int, typer.Option(min=16, help="Local ones; files are drawn once.")] = 1920,
-    files: Annotated[int, typer.Option(min=16, help="That are drawn.")] = 240,
+    records: Annotated[int, typer.Option(min=64, help="Records of a job at 128 pixels.")] = 6144,
+    pictures: Annotated[
+        int, typer.Option(min=16, help="Local pictures; each file is used several times.")
+    ] = 1920,
+    files: Annotated[int, typer.Option(min=16, help="Generated files.")] = 240,
     before: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, resolve_path=True)
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(PARTS)}.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"One or more of {', '.join(PARTS)}.")
+    ] = None,
 ) -> None:
     parts = only or PARTS
     with tempfile.TemporaryDirectory() as name, ExitStack() as exits:
@@ -211,7 +215,7 @@ def main(
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """The records of one round: no round asks for those of another."""
+    """The records of one round; no other round has the same ones."""
 
     of_size: Mapping[int, Series]
     alone: Series
@@ -237,7 +241,7 @@ class _Plan:
 def _start(
     exits: ExitStack, folder: Path, pictures: Sequence[Path]
 ) -> tuple[Service, Mapping[int, LocalAssignment]]:
-    """Everything that runs while the rounds do, warm."""
+    """Start and warm up everything that runs during the rounds."""
     engine = exits.enter_context(store_and_broker())
     options = ("--catalog", str(folder), "--hosts", "40")
     sandbox, variables = exits.enter_context(sandbox_process(folder, *options, faults=SLOW))

@@ -1,17 +1,18 @@
-"""An urgent job of 200 records beside a bulk job of a million: does it wait, and is one heard?
+"""An urgent job of 200 records beside a bulk job of a million: does it wait, and can you steer
+jobs?
 
     python -m benchmarks.fairness [--records 1000000] [--urgent-jobs 5] [--flood-jobs 120]
 
-A worker with its defaults, but that its hosts are slow enough for a chunk to take about ten
-seconds, as in earnest. Urgent jobs are enqueued at random moments; the time of one is from its
-acceptance to its end, in chunks as they take beside it: from the claim to the end. Then comes a
-flood: so many urgent jobs at once that some of their records wait all the time. What the bulk job
-keeps of the worker is its share of the chunks in work, looked at ten times a second, once the
-chunks that were in work before have ended. Each chunk has as many downloads at a time, so this is
-its share of the hosts' answers and of the worker's places.
+The worker has its defaults. Its hosts are slow enough for a chunk to take about ten seconds, as in
+real use. Urgent jobs are enqueued at random moments. The time of a job is from its acceptance to
+its end, in units of a bulk chunk at that time, from its claim to its end. Then comes a flood:
+urgent jobs at once, so many that some of their records always wait. The bulk job's share of the
+worker is its share of the chunks in work, read ten times a second, after the chunks from before
+have ended. Each chunk has the same number of downloads at a time, so this is its share of the
+hosts' answers and of the worker's places.
 
-At last the bulk job is paused (how many chunks are begun after that?), resumed (when is the next
-begun?) and cancelled (when is the last one dropped?).
+At the end the bulk job is paused (how many chunks begin after that?), resumed (when does the next
+one begin?) and cancelled (when is the last one dropped?).
 """
 
 import random
@@ -35,7 +36,7 @@ from worker import jobs
 
 URGENT = 200  # records
 LATENCY = 0.15  # seconds until a host answers
-CONNECTIONS = "4"  # downloads at a time, a chunk: 256 take 10 seconds
+CONNECTIONS = "4"  # downloads at a time per chunk: 256 take 10 seconds
 LOOKS_PER_SECOND = 10
 SLACK = 5.0  # seconds after the pause in which no chunk may begin
 FLOOD_SECONDS = 120.0
@@ -58,7 +59,7 @@ _URGENT_WAITING = text("""
 
 
 class ChunkTimes:
-    """How long the chunks of a job are in work, seen from outside."""
+    """How long the chunks of a job are in work, measured from outside."""
 
     def __init__(self, engine: Engine, job_id: UUID) -> None:
         self._engine = engine
@@ -93,7 +94,7 @@ def urgent_seconds(engine: Engine, number: int, count: int) -> float:
 
 
 class ShareInWork:
-    """The share of a job in the chunks in work, put-off ones aside, looked at again and again."""
+    """The share of a job in the chunks in work, without put-off ones, read many times."""
 
     def __init__(self, engine: Engine, job_id: UUID) -> None:
         self._engine = engine
@@ -116,7 +117,7 @@ class ShareInWork:
 
 
 def flooded(engine: Engine, bulk: UUID, *, flood_jobs: int, last: int) -> dict[str, float]:
-    """What a bulk job keeps while the records of many urgent jobs, up to the last one, wait."""
+    """The share that a bulk job has while records of urgent jobs, up to the last one, wait."""
     options = jobs.JobOptions(priority=Priority.URGENT, picture=PictureChoice.MEDIA)
     before = _chunks_in_work(engine, bulk)
     flood = [
@@ -144,7 +145,7 @@ def _chunks_in_work(engine: Engine, job_id: UUID) -> set[int]:
 
 
 def counted(engine: Engine, statement: TextClause, job_id: UUID) -> int:
-    """What a statement counts of a job."""
+    """The count that a statement returns for a job."""
     with engine.connect() as connection:
         return int(connection.execute(statement, {"job_id": job_id}).scalar_one())
 
@@ -172,7 +173,7 @@ def steered(engine: Engine, job_id: UUID) -> dict[str, float]:
 def measure(
     service: TinyService, *, records: int, urgent_jobs: int, flood_jobs: int
 ) -> dict[str, float]:
-    """The bulk job, the urgent ones beside it, and what an operator says."""
+    """Run the bulk job, the urgent ones beside it, and an operator's commands."""
     rng = random.Random(1)
     engine = service.engine
     bulk = jobs.enqueue(

@@ -1,10 +1,10 @@
-"""A harvest of 100,000 records that is killed five times, against one that is left alone.
+"""A harvest of 100,000 records that is killed five times, against one that is not.
 
     python -m benchmarks.harvest_resume [--records 100000] [--kills 5] [--seed 1]
 
 Both run `harvester records` against one sandbox process with 100 ms latency and 3 % faults, each
-into a database of its own, which must hold exactly the same in the end. The killed one gets
-`kill -9` at random numbers of records; the time of each, and the peak memory, are reported.
+into its own database. In the end both must have exactly the same content. One gets `kill -9` at
+random numbers of records. The figures are the time of each, and the peak memory.
 """
 
 import json
@@ -29,7 +29,7 @@ from deploy.local import Postgres, local_services
 from deploy.sandbox.collection import CATEGORIES
 
 FAULTS = {"api": [{"kind": "status", "status": 503, "probability": 0.03, "first": 1}]}
-LOOKS_PER_SECOND = 50  # at the number of records, to kill at the right one
+LOOKS_PER_SECOND = 50  # counts of the records, to kill at the right one
 MOST_MEMORY = 250  # MiB; a harvest holds pages, not records
 CONTENTS = (
     "SELECT id, media_url, preview_url, rights, data_provider, type, title FROM record",
@@ -48,7 +48,7 @@ class HarvestEnded:
 
 
 class Harvest:
-    """The command with a database of its own; every start goes on where the last one ended."""
+    """The command with its own database; every start continues where the last one ended."""
 
     def __init__(self, folder: Path, database_url: str, records: int) -> None:
         self._folder = folder
@@ -58,7 +58,7 @@ class Harvest:
         migrate(database_url)
 
     def run(self, *, kill_at: int | None = None) -> HarvestEnded:
-        """Run to the end, or until there are so many records."""
+        """Run to the end, or until there are `kill_at` records."""
         started = time.monotonic()
         process = subprocess.Popen(
             program("harvester", "records", "--dataset", "all", "--n", self._target),
@@ -84,7 +84,7 @@ class Harvest:
             return int(connection.execute(text("SELECT count(*) FROM record")).scalar_one())
 
     def contents(self) -> list[set[tuple[object, ...]]]:
-        """What must be the same however the harvest went."""
+        """The content that must be the same for both harvests."""
         with self.engine.connect() as connection:
             return [set(map(tuple, connection.execute(text(query)))) for query in CONTENTS]
 
@@ -122,7 +122,7 @@ def compare(folder: Path, urls: Sequence[str], *, records: int, kill_at: Sequenc
         bars={
             "same_contents": at_least(1),
             "kills": at_least(len(kill_at)),
-            "records": at_least(records * 0.99),  # some of the collection are no images
+            "records": at_least(records * 0.99),  # some of the collection are not images
             "peak_mib": at_most(MOST_MEMORY),
         },
     )
@@ -131,7 +131,9 @@ def compare(folder: Path, urls: Sequence[str], *, records: int, kill_at: Sequenc
 def main(
     records: Annotated[int, typer.Option(min=1000)] = 100_000,
     kills: Annotated[int, typer.Option(min=1)] = 5,
-    seed: Annotated[int, typer.Option(help="Of the numbers of records at which to kill.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the numbers of records at which it is killed.")
+    ] = 1,
 ) -> None:
     kill_at = sorted(random.Random(seed).sample(range(records // 50, records * 9 // 10), kills))
     with (

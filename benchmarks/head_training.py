@@ -1,22 +1,22 @@
-"""Heads: a whole cross-validation on embeddings, against the clock and against scikit-learn.
+"""Heads: the time of a whole cross-validation on embeddings, and its accuracy against scikit-learn.
 
     python -m benchmarks.head_training [--examples 70000] [--providers 30] [--compared 1]
 
-The embeddings are drawn: 768 numbers, 20 categories, as many examples as the pilot had. Like real
-ones they spread a thousand times more along some axes than along others, and point to one side.
-A category is a normal distribution around its own mean, and all have the same covariance. So the
-best classifier there can be is known, the linear discriminant of the true means and covariance. Its
-accuracy on the examples that were drawn is `best_accuracy`, about 0.79.
+The embeddings are random: 768 numbers, 20 categories, as many examples as the pilot had. Like real
+ones they spread a thousand times more along some axes than along others, and point to one side. A
+category is a normal distribution around its own mean, and all have the same covariance. So the best
+possible classifier is known: the linear discriminant of the true means and covariance. Its accuracy
+on these examples is `best_accuracy`, about 0.79.
 
-Timed are all folds by picture as `trainer train` does them, from embeddings to files, with the
-search for the strength. Near-duplicates are left out: nothing drawn is like another. Then come
-folds that leave drawn data providers out, which `trainer train` does too; `times_as_long` is what
-both kinds take, against those by picture alone, in processor seconds.
+The time is that of all folds by picture as in `trainer train`, from embeddings to files, with the
+search for the strength. There is no search for near-duplicates, since random embeddings have none.
+Then come folds that leave random data providers out, as in `trainer train`. `times_as_long` is the
+processor time of both kinds of folds / that of the folds by picture.
 
-The peer is scikit-learn's LogisticRegression, which gets the same examples and each strength that
-was tried; the best accuracy on the test part counts, which flatters it. It is slow: a search inside
-(LogisticRegressionCV) took more than eight minutes a fold and was given up. So it does `--compared`
-of the folds, which are compared with the same folds of ours.
+The peer is scikit-learn's LogisticRegression with the same examples and each strength that was
+tried. Its best accuracy on the test part counts, which is in its favour. It is slow: a search
+inside (LogisticRegressionCV) took more than eight minutes per fold and was abandoned. So it does
+only `--compared` folds, which are compared with the same folds of ours.
 """
 
 import time
@@ -51,7 +51,7 @@ MOST_SECONDS, MOST_SHORT, MOST_TIMES = 300, 0.002, 1.7
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
-    """Embeddings (n, dimension), labels (n,), and the accuracy of the best classifier there is."""
+    """Embeddings (n, dimension), labels (n,), and the accuracy of the best possible classifier."""
 
     embeddings: Embeddings
     labels: NDArray[np.int64]
@@ -76,7 +76,7 @@ def draw(examples: int) -> Drawn:
 
 
 def begin(drawn: Drawn, folder: Path, folds: int, providers: int) -> HeadAssignment:
-    """A begun experiment on what was drawn, by so many data providers."""
+    """Begin an experiment on the examples, from `providers` data providers."""
     settings = TrainingSettings(encoder="drawn", folds=folds)
     data = TrainingData(
         source="drawn embeddings",
@@ -109,8 +109,8 @@ def begin(drawn: Drawn, folder: Path, folds: int, providers: int) -> HeadAssignm
 def peer_accuracy(assignment: HeadAssignment, drawn: Drawn, number: int) -> float:
     """The accuracy of scikit-learn's head on the test part of a fold.
 
-    Its stopping rule is meant for numbers of about 1, so the embeddings get this size. That changes
-    `C` as well, by the square.
+    Its stopping rule is for numbers of about 1, so the embeddings are scaled to that size. This
+    changes `C` by the square of the factor.
     """
     fold = assignment.assigned.folds[number]
     seen, _ = inner_divisions(assignment, fold)
@@ -128,7 +128,7 @@ def peer_accuracy(assignment: HeadAssignment, drawn: Drawn, number: int) -> floa
 def main(
     examples: Annotated[int, typer.Option(min=2000)] = 70_000,
     folds: Annotated[int, typer.Option(min=2)] = 10,
-    providers: Annotated[int, typer.Option(min=3, help="Data providers that are drawn.")] = 30,
+    providers: Annotated[int, typer.Option(min=3, help="Number of data providers.")] = 30,
     compared: Annotated[int, typer.Option(min=1, help="Folds for scikit-learn.")] = 1,
 ) -> None:
     """Measure and report."""

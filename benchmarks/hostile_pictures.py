@@ -1,11 +1,11 @@
-"""A thousand good pictures with forty hostile ones among them: what do the neighbours notice?
+"""A thousand good pictures with forty hostile ones among them: are the good ones affected?
 
     python -m benchmarks.hostile_pictures [--good 1000] [--each 4]
 
-`harvester images` fetches the good ones alone, and then, into another database, the same with the
-hostile ones among them, from a local server. Every good one must be stored, and every hostile one
-must fail with a reason of its kind. Memory is the proportional set size (PSS) of the command and
-its decoders together, looked at ten times a second. A worker then does the same as one job.
+`harvester images` fetches first only the good ones from a local server, and then, into another
+database, all of them. Every good one must be stored, and every hostile one must fail with a reason
+of its kind. Memory is the proportional set size (PSS) of the command and its decoders together,
+read ten times a second. Then a worker does the same as one job.
 """
 
 import subprocess
@@ -33,10 +33,10 @@ from worker import jobs
 
 CONCEPT = "http://data.europeana.eu/concept/43"
 SMALLEST, LARGEST = 400, 1500  # pixels of a good picture's longer side
-GOOD = "good"  # instead of the reason of a failure
+GOOD = "good"  # in place of the reason of a failure
 LOOKS_PER_SECOND = 10
 MOST_SECONDS = 240.0
-MOST_MEMORY = 1.5  # GiB above the good ones alone
+MOST_MEMORY = 1.5  # GiB above the run with only good ones
 FETCHING = {
     "FETCH_ALLOW_ADDRESSES": "127.0.0.0/8",
     "FETCH_REQUESTS_PER_SECOND": "1000",
@@ -46,7 +46,7 @@ FETCHING = {
 
 @dataclass(frozen=True)
 class Ended:
-    """What one run came to: by file, `good` or the reason."""
+    """The result of one run: by file, `good` or the reason."""
 
     seconds: float
     peak_gib: float
@@ -54,7 +54,7 @@ class Ended:
 
 
 def draw_good(folder: Path, count: int) -> list[str]:
-    """JPEG files, no two of which are alike; their names."""
+    """Write JPEG files, all of them different, and return their names."""
     names = [f"good_{number:05}" for number in range(count)]
     for number, name in enumerate(names):
         chance = np.random.default_rng(number)
@@ -68,7 +68,7 @@ def draw_good(folder: Path, count: int) -> list[str]:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """A server of the files, in a process of its own; its URL."""
+    """Serve the files from another process; yields the URL."""
     command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=quiet, text=True) as process:
@@ -93,7 +93,7 @@ def harvest(folder: Path, url: str, names: Sequence[str]) -> Ended:
 
 
 def enrich(folder: Path, url: str, names: Sequence[str]) -> Ended:
-    """Have a worker with a tiny classifier look at the files of a server."""
+    """Let a worker with a tiny classifier look at the files of a server."""
     with store_and_broker() as engine:
         put_tiny_in_service(engine, folder)
         _add_records(engine, url, names)
@@ -113,7 +113,7 @@ def enrich(folder: Path, url: str, names: Sequence[str]) -> Ended:
 
 
 def _watched(process: psutil.Process, is_over: Callable[[], bool]) -> tuple[float, float]:
-    """The seconds until it is over, and the most memory that the process and its children held."""
+    """The seconds until it is over, and the peak memory of the process and its children."""
     held = [pss_gib(process.pid)]
     with watching(lambda: held.append(pss_gib(process.pid)), per_second=LOOKS_PER_SECOND):
         seconds = wait_for(is_over, seconds=2 * MOST_SECONDS, every=0.2)
@@ -146,14 +146,14 @@ def _found(engine: Engine, query: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Files:
-    """What the server has: the good names, and of the hostile ones their kinds and reasons."""
+    """The files of the server: the good names, and the hostile ones by kind and reasons."""
 
     good: Sequence[str]
     kinds: Mapping[str, str]
     reasons: Mapping[str, frozenset[str]]
 
     def mixed(self) -> list[str]:
-        """The hostile ones evenly among the good ones, kind after kind."""
+        """The good ones with the hostile ones evenly among them, kind after kind."""
         order = sorted(self.kinds, key=lambda name: name.split("_")[2])
         spacing = max(1, len(self.good) // len(order))
         listed = list(self.good)
@@ -175,7 +175,7 @@ def draw(folder: Path, *, good: int, each: int) -> Files:
             path = folder / f"bad_{number}_{copy}.jpg"
             path.write_bytes(file.content)
             kinds[path.stem], reasons[path.stem] = file.kind, file.reasons
-    search = folder / "record/v2/search.json"  # what a worker checks its key by
+    search = folder / "record/v2/search.json"  # the request with which a worker checks its key
     search.parent.mkdir(parents=True)
     search.write_text('{"success": true, "itemsCount": 0, "totalResults": 0, "items": []}')
     return Files(draw_good(folder, good), kinds, reasons)

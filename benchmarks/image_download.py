@@ -1,10 +1,10 @@
-"""Downloads: pictures a second, CPU a picture and memory, against the pilot's loop.
+"""Downloads: pictures per second, CPU per picture and memory, against the pilot's loop.
 
     python -m benchmarks.image_download [--pictures 8000] [--rounds 3]
 
-The clients run in turn in each round, each from the start of its process, against one server with
-100 ms latency and 3 % faults; medians count. The pilot's loop has a sample. Memory is the peak for
-a number of small pictures and for ten times as many.
+In each round the clients run one after the other, with the start of their process, against one
+server with 100 ms latency and 3 % faults. Medians count. The pilot's loop gets a sample. Memory is
+the peak for a number of small pictures and for ten times as many.
 """
 
 import resource
@@ -24,13 +24,13 @@ from benchmarks.parts.report import at_least, at_most, finish
 from benchmarks.parts.services import REPOSITORY
 
 HOSTS = 32
-SMALL_BYTES = 4_000  # of the pictures that memory is measured with
+SMALL_BYTES = 4_000  # of the pictures for the measurement of memory
 SAMPLE = 60  # pictures for the pilot's loop
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One client over one list, start-up included."""
+    """One run of a client over one list, with its start."""
 
     seconds: float
     cpu_seconds: float
@@ -43,7 +43,7 @@ class Run:
 
 
 def run(client: str, server: PictureServer, count: int) -> Run:
-    """Have a client fetch the first pictures of a server."""
+    """Let a client fetch the first pictures of a server."""
     with tempfile.TemporaryDirectory() as name:
         urls, target = Path(name) / "urls.txt", Path(name) / "pictures"
         urls.write_text("".join(f"{server.url(number)}\n" for number in range(count)))
@@ -62,7 +62,7 @@ def run(client: str, server: PictureServer, count: int) -> Run:
 
 
 def _cpu_of_children() -> float:
-    """CPU seconds of the processes that have ended and whose parents have noticed."""
+    """CPU seconds of ended child processes that were waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

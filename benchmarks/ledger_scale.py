@@ -2,16 +2,16 @@
 
     python -m benchmarks.ledger_scale [--records 10000000]
 
-`worker enqueue` accepts the records from a file, in a process of its own. Then 8 threads claim
-chunks and finish them with outcomes without a picture (`benchmarks/parts/unseen_outcomes.py`),
-a hundredth of the records at a time. What a chunk costs is the time on the clock, and the time on
-the processor of this process and of all processes of Postgres, autovacuum included: between 90 and
-100 % of the records against between 5 and 15 %. At the end the job is deleted.
+`worker enqueue` accepts the records from a file, in its own process. Then 8 threads claim chunks
+and finish them with outcomes without a picture (`benchmarks/parts/unseen_outcomes.py`), a hundredth
+of the records at a time. The cost of a chunk is the time on the clock, and the processor time of
+this process and of all processes of Postgres, with autovacuum. The costs between 90 and 100 % of
+the records are compared with those between 5 and 15 %. At the end the job is deleted.
 
 `jobs.status` is timed between two hundredths, while no thread works: `status_quiet_worst_ms` is the
-worst of a hundred, each the median of three looks. Where others keep the machine busy, all times
-rise, those on the processor too. `client` is this process alone, which does the same for each chunk
-however old the job is: where it grows, the machine got slower.
+worst of a hundred, each the median of three calls. If other programs keep the machine busy, all
+times rise, also processor times. `client` is this process alone, which does the same work for each
+chunk. If it grows, the machine became slower.
 """
 
 import tempfile
@@ -41,8 +41,8 @@ from worker.ledger.sweep import sweep
 
 THREADS = 8
 LEASE_SECONDS = 120.0
-BLOCKS = 100  # of a job; between two of them no thread works
-QUIET_LOOKS = range(3)  # at the status, between two blocks
+BLOCKS = 100  # of a job; between two blocks no thread works
+QUIET_LOOKS = range(3)  # calls of the status, between two blocks
 TENTHS = 10
 EARLY, LATE = slice(5, 15), slice(90, 100)  # blocks
 MOST_GROWTH = 1.15
@@ -57,7 +57,7 @@ _SIZE = text("SELECT pg_database_size(current_database()) / 1048576.0")
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkCost:
-    """What some chunks cost, in seconds."""
+    """The cost of some chunks, in seconds."""
 
     chunks: int
     wall: float
@@ -75,7 +75,7 @@ class ChunkCost:
 
 @dataclass
 class Course:
-    """What happened block by block: costs, and the seconds of a status while no thread worked."""
+    """The costs by block, and the seconds of a status while no thread worked."""
 
     costs: list[ChunkCost] = field(default_factory=list)
     quiet_status: list[float] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Course:
         )
 
     def figures(self) -> dict[str, Any]:
-        """Costs by tenth of the job, and how they grew."""
+        """Costs by tenth of the job, and their growth."""
         early, late = self.cost(EARLY).of_a_chunk(), self.cost(LATE).of_a_chunk()
         step = len(self.costs) // TENTHS
         tenths = [slice(start, start + step) for start in range(0, len(self.costs), step)]
@@ -103,7 +103,7 @@ class Course:
             **{
                 f"{name}_late_against_early": round(late[f"{name}_ms"] / early[f"{name}_ms"], 3)
                 for name in ("wall", "processor", "postgres", "client")
-                if early[f"{name}_ms"]  # a few chunks take less than a tick of the clock
+                if early[f"{name}_ms"]  # a few chunks take less than a clock tick
             },
             "status_quiet_median_ms": round(1000 * median(self.quiet_status), 1),
             "status_quiet_worst_ms": round(1000 * max(self.quiet_status), 1),
@@ -112,7 +112,7 @@ class Course:
 
 
 def settle(engine: Engine) -> bool:
-    """Claim a chunk and finish it; whether there was one."""
+    """Claim a chunk and finish it; returns whether there was one."""
     lease = chunks.claim(engine, worker="benchmark", lease_seconds=LEASE_SECONDS)
     if lease is None:
         return False
@@ -121,7 +121,7 @@ def settle(engine: Engine) -> bool:
 
 
 def status_seconds(engine: Engine, job_id: UUID) -> float:
-    """How long one look at a job takes."""
+    """How long one status of a job takes."""
     began = time.monotonic()
     jobs.status(engine, job_id)
     return time.monotonic() - began
@@ -156,7 +156,7 @@ def delete(engine: Engine) -> dict[str, float]:
 
 
 def measure(engine: Engine, records: int) -> dict[str, Any]:
-    """Settle and delete the one job of the store; the figures."""
+    """Settle and delete the one job of the store, and return the figures."""
     add_enriched_records(engine, records)
     with engine.connect() as connection:
         job_id, chunks_of_job = connection.execute(_JOB).one()
@@ -164,7 +164,7 @@ def measure(engine: Engine, records: int) -> dict[str, Any]:
     began = time.monotonic()
     seen = course(engine, job_id, chunks_of_job, ProcessorTime(engine))
     seconds = time.monotonic() - began
-    sweep(engine)  # it closes a job whose last two chunks ended at the same time
+    sweep(engine)  # it closes a job if its last two chunks ended at the same time
     status = jobs.status(engine, job_id)
     with engine.connect() as connection:
         at_end = connection.execute(_SIZE).scalar_one()
@@ -182,7 +182,7 @@ def measure(engine: Engine, records: int) -> dict[str, Any]:
 
 
 def accepted(ended: EnqueueEnded) -> dict[str, float]:
-    """What accepting took."""
+    """The time and memory of accepting."""
     return {
         "accepting_seconds": round(ended.seconds, 1),
         "accepting_peak_mib": round(ended.peak_mib, 1),
@@ -190,7 +190,7 @@ def accepted(ended: EnqueueEnded) -> dict[str, float]:
 
 
 def bars(records: int) -> dict[str, Bar]:
-    """What is demanded."""
+    """The bars for this number of records."""
     return {
         "settled": at_least(records),
         "accepting_seconds": at_most(MOST_ACCEPTING),

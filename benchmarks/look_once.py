@@ -1,18 +1,18 @@
-"""What it saves to look once: a second head reads what an encoder saw for the first.
+"""The gain from looking once: a second head uses the saved embeddings of the first.
 
     python -m benchmarks.look_once [--records 20000] [--synthetic 1000000]
 
-The encoder is a resnet18 of drawn weights at 224 pixels. In one run, on a real worker against the
-sandbox:
+The encoder is a resnet18 with random weights at 224 pixels. In one run, on a real worker against
+the sandbox:
 
-- look: a first model enriches records that show photographs of 3 megapixels, no two the same.
-- read: other models on the same encoder go over all of them, one after the other. Each enriches at
-  least half of them, and the sandbox hears nothing of it.
-- many: a job over 100,000 records whose embeddings were drawn, and one over all that are asked for.
-  Records a second must hardly fall, and the worker's memory must not grow.
+- look: a first model enriches records with photographs of 3 megapixels, all of them different.
+- read: other models on the same encoder process all of them, one after the other. Each enriches at
+  least half of them, and the sandbox gets no request.
+- many: a job over 100,000 records with random embeddings, and one over `--synthetic` records.
+  Records per second must hardly fall, and the worker's memory must not grow.
 
-Rates are those from the acceptance of a job to its end in Postgres. Of several, medians count. Jobs
-of a few thousand records, as in a short form, mostly wait for the first hint: they miss the bar.
+Rates are from the acceptance of a job to its end in Postgres. Medians count. Jobs of a few thousand
+records, as in a short run, mostly wait for the first hint: they miss the bar.
 """
 
 import sys
@@ -37,8 +37,8 @@ from common.vision.answers.heads import Embeddings, halved
 from common.vision.encoders.encoder import Encoder
 
 MEGAPIXELS = 3.0
-SAMPLE = 1024  # embeddings by which the heads' biases are set
-FEWER = 100_000  # drawn embeddings that the rate over all of them is compared with
+SAMPLE = 1024  # embeddings that set the heads' biases
+FEWER = 100_000  # random embeddings, to compare with the rate over all
 READS = 3  # models that read
 BARS: Mapping[str, Bar] = {
     "times_look": at_least(100),
@@ -50,9 +50,9 @@ BARS: Mapping[str, Bar] = {
 
 
 def main(
-    records: Annotated[int, typer.Option(min=256, help="That are looked at.")] = 20_000,
-    synthetic: Annotated[int, typer.Option(min=512, help="Embeddings that are drawn.")] = 1_000_000,
-    files: Annotated[int, typer.Option(min=8, help="That are drawn.")] = 48,
+    records: Annotated[int, typer.Option(min=256, help="Records to look at.")] = 20_000,
+    synthetic: Annotated[int, typer.Option(min=512, help="Random embeddings.")] = 1_000_000,
+    files: Annotated[int, typer.Option(min=8, help="Generated files.")] = 48,
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -70,7 +70,7 @@ def main(
 
 
 def _embeddings(encoder: Encoder, paths: Sequence[Path]) -> Embeddings:
-    """Those of the files, as a worker would keep them, give or take a bit."""
+    """The embeddings of the files, as a worker would save them, except for the last bits."""
     preprocessing = encoder.description.preprocessing
     pictures = []
     for path in paths:
@@ -96,7 +96,7 @@ def _look_and_read(
         "times_look": round(rate / looked.rate, 1),
         "read_cpu_ms": round(median(_cpu_ms(each) for each in reads), 4),
         "enriched_share": round(_enriched_share(bench, ids), 3),
-        "requests_while_reading": bench.requests() - before - 1,  # the question itself
+        "requests_while_reading": bench.requests() - before - 1,  # the request for this count
     }
 
 
@@ -111,12 +111,12 @@ def _read(bench: LookBench, name: str, ids: Sequence[str]) -> ServiceEnded:
 
 
 def _cpu_ms(ended: ServiceEnded) -> float:
-    """Of worker, Postgres and Valkey, for a record."""
+    """CPU time of worker, Postgres and Valkey per record."""
     return 1000 * (ended.cpu_seconds["worker"] + ended.cpu_seconds["services"]) / ended.pictures
 
 
 def _enriched_share(bench: LookBench, ids: Sequence[str]) -> float:
-    """The least of the models that read."""
+    """The lowest share of the models that read."""
     counted = text("""
         SELECT count(DISTINCT record_id) FROM enrichment JOIN model ON model.id = model_id
         WHERE name LIKE 'reader%' AND record_id = ANY(:ids) GROUP BY model_id
@@ -127,7 +127,7 @@ def _enriched_share(bench: LookBench, ids: Sequence[str]) -> float:
 
 
 def _read_many(bench: LookBench, synthetic: int) -> dict[str, float]:
-    """The rates over few and over all drawn embeddings, and the worker's memory in GiB."""
+    """The rates over few and over all random embeddings, and the worker's memory in GiB."""
     fewer = min(FEWER, synthetic // 2)
     drawn = np.random.default_rng(0).normal(size=(SAMPLE, bench.encoder.description.dimension))
     sample = halved(drawn.astype(np.float32))
@@ -147,7 +147,7 @@ def _read_many(bench: LookBench, synthetic: int) -> dict[str, float]:
 
 
 def _read_watched(bench: LookBench, name: str, count: int) -> tuple[ServiceEnded, float]:
-    """A job over so many drawn records, and the most memory that the worker held."""
+    """A job over `count` random records, and the worker's peak memory."""
     with bench.service.engine.connect() as connection:
         autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
         autocommit.execute(text("ANALYZE"))

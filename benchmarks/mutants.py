@@ -1,10 +1,11 @@
-"""Whether the tests of every day find mistakes: small ones, drawn at random, in what must not fail.
+"""Whether the daily tests find small random mistakes in code that must not fail.
 
     python -m benchmarks.mutants [--count 20] [--parent HEAD~1]
 
 A mutant is one changed word or sign, in Python or in SQL. The parent commit is the seed. For each
 mutant the tests of its module, its folder and its package run, in this order and up to the first
-that fails, in a copy of the repository. What they leave is named, for somebody to look at.
+failure, in a copy of the repository. The output names the mutants that no test found, for a person
+to check.
 """
 
 import ast
@@ -55,7 +56,7 @@ _IS_SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE)\b")
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """A place in a file, by its first and its last byte, and what stands there instead."""
+    """A place in a file, by its first and its last byte, and its new content."""
 
     file: str
     begin: int
@@ -69,7 +70,7 @@ class Mutant:
 
     @property
     def is_python(self) -> bool:
-        """A sign in an f-string may be one of its expressions'."""
+        """Whether the file is still Python: a sign in an f-string may belong to an expression."""
         try:
             ast.parse(self.source)
         except SyntaxError:
@@ -86,7 +87,7 @@ def main(
     count: Annotated[int, typer.Option(min=1)] = 20,
     parent: Annotated[str, typer.Option(help="The seed.")] = "HEAD~1",
 ) -> None:
-    """Draw mutants, run the tests on them, and fail if one is left that was not looked at."""
+    """Draw mutants, run the tests on them, and fail if one is left that no person has checked."""
     seed = subprocess.check_output(["git", "rev-parse", parent], cwd=REPOSITORY, text=True).strip()
     drawn = random.Random(seed).sample([each for file in SUBJECTS for each in mutants(file)], count)
     left = []

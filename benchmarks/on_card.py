@@ -1,19 +1,23 @@
-"""What a card does in ten minutes: how exact and fast it is, how busy jobs and trainings keep it.
+"""A card in ten minutes: how exact and fast it is, and how busy jobs and trainings keep it.
 
     python -m benchmarks.on_card [--bundle FOLDER ...] [--smoke]
 
-Without a card it says so, measures nothing and ends with 0. `--smoke` runs all but CUDA graphs on
-the CPU, small, to show that it runs; no bar binds then. One card is used, the first. Bundles are
-promoted models; the other networks, all pictures and local thumbnails are drawn.
+Without a card it prints this and ends with 0. `--smoke` runs all except CUDA graphs on the CPU, on
+a small scale, to show that it runs; then no bar applies. It uses only the first card. Bundles are
+promoted models; the other networks have random weights, and all pictures and local thumbnails are
+generated.
 
-- `probability_off_NAME`, `heatmap_off_NAME`: from those at promotion, and from those of the CPU.
-- `rate_NAME`: pictures a second of our runtime from host memory to rows, all lanes, at the largest
-  batch; `times_eager_NAME` over plain PyTorch in mixed precision with the same copies.
-- `busy_1`, `busy_4`: what so many workers reach on local thumbnails, over the runtime alone.
-- `folds_1`, `folds_4`: pictures a second of so many trainings at once, in sum; `times_plain_loop`
-  is the latter over a plain loop with a DataLoader.
-- What designs that are not built would bring: `graph_NAME` the network in a CUDA graph, `kept_NAME`
-  pictures that are on the card already, `times_four_folds` several folds by default, and
+- `probability_off_NAME`, `heatmap_off_NAME`: the difference to those at promotion, and to those of
+  the CPU.
+- `rate_NAME`: pictures per second of our runtime from host memory to rows, all lanes, at the
+  largest batch; `times_eager_NAME` is this over plain PyTorch in mixed precision with the same
+  copies.
+- `busy_1`, `busy_4`: the rate of one or four workers on local thumbnails over that of the runtime
+  alone.
+- `folds_1`, `folds_4`: pictures per second of one or four trainings at once, in sum;
+  `times_plain_loop` is the latter over a plain loop with a DataLoader.
+- The gain of designs that are not built: `graph_NAME` is the network in a CUDA graph, `kept_NAME`
+  pictures that are already on the card, `times_four_folds` several folds by default, and
   `one_process_at_most` a process that computes for several workers.
 """
 
@@ -41,17 +45,17 @@ from common.vision.runtimes.devices import count_cards, pick_device
 from common.vision.saved_model import bundle_sha256, load_bundle
 
 THUMBNAIL = (0.12, 0.16)  # megapixels: 400 px wide
-FILES = 256  # that are drawn
+FILES = 256  # generated files
 BARS = {"busy_4": at_least(0.9), "times_plain_loop": at_least(2)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """How much is measured; the last of the architectures is that of the job."""
+    """The extent of the measurement; the last of the architectures is that of the job."""
 
     architectures: Sequence[str]
     size: int
-    seconds: float  # that each rate is measured for
+    seconds: float  # for each rate
     thumbnails: int  # of a worker's job
     lesson: CardLesson
 
@@ -75,7 +79,7 @@ SMALL = Extent(
 def networks(
     extent: Extent, bundles: Sequence[Path], folder: Path, device: torch.device
 ) -> dict[str, float]:
-    """How exact models are, and how fast the drawn ones."""
+    """How exact the models are, and how fast those with random weights are."""
     figures: dict[str, float] = {}
     for name in extent.architectures:
         draw_bundle(folder / name, name, extent.size)
@@ -89,7 +93,7 @@ def networks(
 
 
 def jobs(extent: Extent, folder: Path) -> dict[str, float]:
-    """How near workers on local thumbnails come to the runtime alone."""
+    """The rate of workers on local thumbnails, compared with the runtime alone."""
     bundle = folder / extent.architectures[-1]
     files = draw_pictures(folder / "images", FILES, megapixels=THUMBNAIL)
     assignment = LocalAssignment(
@@ -121,7 +125,7 @@ def trainings(lesson: CardLesson) -> dict[str, float]:
 
 
 def together(module: str, client: str, given: str, *, count: int) -> float:
-    """Pictures a second, in sum, of so many clients at once, each in a process of its own."""
+    """Pictures per second, in sum, of `count` clients at once, each in its own process."""
     program = [sys.executable, "-m", f"benchmarks.parts.{module}", client]
     with TemporaryDirectory() as folder:
         told = Path(folder) / "given.json"
@@ -141,7 +145,9 @@ def together(module: str, client: str, given: str, *, count: int) -> float:
 
 def main(
     bundle: Annotated[list[Path] | None, typer.Option(exists=True, file_okay=False)] = None,
-    smoke: Annotated[bool, typer.Option(help="On the CPU, small, without bars.")] = False,
+    smoke: Annotated[
+        bool, typer.Option(help="Run on the CPU, on a small scale, without bars.")
+    ] = False,
 ) -> None:
     if smoke:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # of all processes

@@ -1,20 +1,19 @@
-"""Promises: whether a promoted model keeps its word on photographs that were set aside.
+"""Promises: whether a promoted model keeps its promise on photographs that were set aside.
 
     python -m benchmarks.promises
 
 It needs ../shared, which is not part of the repository.
 
-Promises, of architectural elements and of the photographs of three museums: an eighth is set aside,
+Promises for architectural elements and for photographs of three museums: an eighth is set aside,
 near-duplicates together. Five folds of heads by picture on the embeddings of a MobileNetV2 learn
-from the rest and are promoted as an ensemble, with three seeds: at a precision of 0.9, the museums
-at 0.8 as well. A promise is broken if the exact test rules it out at 1 %.
+from the rest and are promoted as an ensemble, with three seeds, at a precision of 0.9; for the
+museums also at 0.8. A promise is broken if the exact test rules it out at 1 %.
 
-Abstention, thresholds ignored: heads learn from two museums; how many photographs of the third are
-accepted, and how many of the elements and of pictures of other kinds are not? And the same with the
-elements.
+Abstention, without thresholds: heads learn from two museums. How many photographs of the third are
+accepted, and how many elements and pictures of other kinds are not? The same with the elements.
 
-Before December 2026, on the same photographs: of the elements 0.817 were found, on average; at 0.8
-of the museums 0.007, by folds that left each of them out, and 0.323 by folds by picture.
+Before December 2026, on the same photographs: 0.817 of the elements were found, on average. Of the
+museums at 0.8 it was 0.007 with folds that left each of them out, and 0.323 with folds by picture.
 """
 
 import time
@@ -37,13 +36,13 @@ PRECISION, MILD_PRECISION, SEEDS, FOLDS = 0.9, 0.8, (0, 1, 2), 5
 FOUND_BEFORE, FOUND_OF_MUSEUMS_BEFORE = 0.817, 0.007
 ASIDE = 1 / 8
 BROKEN_AT = 0.01  # one-sided
-SHORT_OF_ACCURACY = 0.08  # by how much heads may find less than the most probable answer is right
+SHORT_OF_ACCURACY = 0.08  # `found` may be this much below the accuracy of the most probable concept
 SURE, FOUND_OF_SURE = 0.9, 0.75
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """What a model does with photographs that were set aside, by category (classes,)."""
+    """Scores of a model on photographs that were set aside, by category (classes,)."""
 
     broken: int
     found: float
@@ -55,7 +54,7 @@ class Scores:
 
     @classmethod
     def of(cls, answers: Answers, targets: NDArray[np.bool_], precision: float) -> "Scores":
-        """The scores of answers to pictures with these targets (n, classes)."""
+        """The scores of answers for pictures with these targets (n, classes)."""
         written, right = answers.written, answers.written & targets
         said, shown = written.sum(axis=0), targets.sum(axis=0)
         best = answers.probabilities.argmax(axis=1)
@@ -82,7 +81,7 @@ class Scores:
 
 
 def set_aside(whole: Photographs, seed: int) -> tuple[Indices, Indices]:
-    """The rows of photographs to learn from, and of the others; near-duplicates stay together."""
+    """The rows to learn from, and the rows set aside; near-duplicates stay together."""
     targets = whole.ready.data.targets
     part = divide(targets, whole.groups, [1 - ASIDE, ASIDE], seed=[seed])
     return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
@@ -91,8 +90,9 @@ def set_aside(whole: Photographs, seed: int) -> tuple[Indices, Indices]:
 def promised(
     place: Studio, whole: Photographs, name: str, *precisions: float
 ) -> tuple[list[list[Scores]], float]:
-    """Heads that learn from seven eighths of photographs, scored on the others at each precision,
-    and the most seconds that a promotion took."""
+    """Scores of heads that learn from seven eighths of the photographs, on the others at each
+    precision, and the longest time of a promotion in seconds.
+    """
     scores: list[list[Scores]] = [[] for _ in precisions]
     seconds = 0.0
     for seed in SEEDS:
@@ -110,7 +110,7 @@ def promised(
 
 
 def promises(place: Studio) -> dict[str, Any]:
-    """What was promised of the elements, and of the museums' photographs."""
+    """The promises for the elements and for the museums' photographs."""
     (elements,), seconds = promised(place, place.elements, "elements", PRECISION)
     (mild, museum), _ = promised(place, place.museum, "museum", MILD_PRECISION, PRECISION)
     found = fmean(each.found for each in elements)
@@ -136,7 +136,7 @@ def promises(place: Studio) -> dict[str, Any]:
 
 
 def abstention(place: Studio) -> dict[str, Any]:
-    """What a model of one kind of photographs says of another, thresholds ignored."""
+    """How often a model of one kind of photographs accepts another kind, without thresholds."""
     museum, buildings = place.museum, place.elements
     providers = np.array([each.provider for each in museum.ready.data.examples])
     accepted, unlike = {}, {}

@@ -1,11 +1,11 @@
-"""An urgent job of 200 records on an idle worker: how soon does somebody who waits see something?
+"""An urgent job of 200 records on an idle worker: how soon do the first enrichments appear?
 
     python -m benchmarks.soon [--jobs 10] [--records 200]
 
-A worker with its defaults, Europeana's thumbnails after 100 ms at the usual rate of 50 a second:
-this alone takes four seconds for 200. A job is enqueued at a random moment. Enrichments are counted
-from outside; the time of the first and of the last one is from the return of the call that accepts
-the job.
+The worker has its defaults; Europeana's thumbnails come after 100 ms at the usual rate of 50 a
+second, which alone takes four seconds for 200. A job is enqueued at a random moment. Enrichments
+are counted from outside. The times of the first and of the last one begin when the call that
+accepts the job returns.
 """
 
 import random
@@ -43,13 +43,13 @@ class Soon:
 
 
 def enriched(engine: Engine, job_id: UUID) -> int:
-    """How many enrichments of a job can be seen."""
+    """How many enrichments of a job are visible."""
     with engine.connect() as connection:
         return int(connection.execute(_ENRICHED, {"job_id": job_id}).scalar_one())
 
 
 def run_job(service: TinyService, *, records: int, first: int) -> Soon:
-    """Enqueue so many of the records from the first one on, and wait for their enrichments."""
+    """Enqueue `records` records from `first` on, and wait for their enrichments."""
     options = jobs.JobOptions(priority=Priority.URGENT, picture=PictureChoice.THUMBNAIL)
     job_id = jobs.enqueue(service.engine, record_ids(records, first=first), options).job_id
     began = time.monotonic()
@@ -66,7 +66,7 @@ def run_job(service: TinyService, *, records: int, first: int) -> Soon:
 
 
 def measure(service: TinyService, *, jobs_run: int, records: int) -> list[Soon]:
-    """One job after the other; the first one, for which the worker starts, does not count."""
+    """Run one job after the other; the first does not count, since the worker starts for it."""
     rng = random.Random(1)
     times = []
     with service.worker():
@@ -78,7 +78,7 @@ def measure(service: TinyService, *, jobs_run: int, records: int) -> list[Soon]:
 
 def main(
     jobs_run: Annotated[int, typer.Option("--jobs", min=1)] = 10,
-    records: Annotated[int, typer.Option(min=1, help="of a job")] = 200,
+    records: Annotated[int, typer.Option(min=1, help="Of a job.")] = 200,
 ) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,

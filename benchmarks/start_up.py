@@ -1,8 +1,9 @@
-"""What a command costs before it works: seconds of CPU and memory of whole processes.
+"""The cost of a command before it works: CPU seconds and memory of whole processes.
 
     python -m benchmarks.start_up [--rounds 9]
 
-Help of each program, and commands on a store with one model; the median of the rounds counts.
+It runs the help of each program, and commands on a store with one model. Medians of the rounds
+count.
 """
 
 import os
@@ -43,7 +44,7 @@ COMMANDS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one process: seconds of CPU, and the most memory in MB."""
+    """Of one process: CPU seconds, and peak memory in MB."""
 
     seconds: float
     megabytes: float
@@ -73,7 +74,9 @@ def main(rounds: Annotated[int, typer.Option(min=1)] = 9) -> None:
 
 
 def _put_model(database_url: str, models: Path) -> None:
-    """In a process of its own: it loads torch, and a child's figure has its parent's memory."""
+    """It runs in its own process, since it loads torch, and a child's figure includes its parent's
+    memory.
+    """
     from sqlalchemy import create_engine
 
     from benchmarks.parts.tiny_service import put_tiny_in_service

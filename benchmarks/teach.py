@@ -1,4 +1,4 @@
-"""Teaching: how much fifty and a hundred verdicts bring to a museum that was never seen.
+"""Teaching: the gain from fifty and a hundred verdicts for a museum that the model has not seen.
 
     python -m benchmarks.teach [--draws 30]
 
@@ -6,14 +6,14 @@ It needs ../shared, which is not part of the repository.
 
 Each of three museums in turn is the unseen one: heads on a MobileNetV2 learn from the other two.
 Verdicts are simulated from the labels of its catalogue: right, or wrong with the right concept.
-They go into a real store as the desk keeps them, and teach as the teacher lets them. `chosen` are
-the records that the desk shows next, ten at a time, and `random` are others. Each draw takes both
-from nine tenths of the museum's records. Accuracies are those on all its records that were not
-judged. `beyond` is chosen minus random on the records that neither judged, since the choice leaves
-other records than chance does.
+They are saved in a real store as by the desk, and heads are retrained as by the teacher. `chosen`
+are the records that the desk shows next, ten at a time; `random` are random ones. Each draw takes
+both from nine tenths of the museum's records. Accuracies are on all records of the museum that were
+not judged. `beyond` is chosen minus random on the records that neither has judged, since the two
+leave different records.
 
-The labels are keywords, wrong here and there, which caps the accuracies. The grid of weights was
-chosen on these museums, so the figures flatter it a little.
+The labels are keywords and sometimes wrong, which limits the accuracies. The grid of weights was
+chosen on these museums, so the figures are a little too good.
 """
 
 import sys
@@ -62,7 +62,7 @@ def _means(runs: Sequence[Mapping[str, TaughtAccuracies]]) -> dict[str, float]:
 
 
 def main(
-    draws: Annotated[int, typer.Option(min=1, help="Of verdicts, for each museum.")] = 30,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of verdicts, for each museum.")] = 30,
 ) -> None:
     if absent := missing():
         typer.echo(f"skipped: there is no {absent}")

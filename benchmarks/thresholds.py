@@ -3,16 +3,16 @@
     python -m benchmarks.thresholds [--seeds 1000]
 
 The proof gets the statements of a classifier for one concept, most confident first, and which of
-them are right. It says up to which rank a precision of 0.9 is proved. The true precision of every
-threshold is known, since the classifiers are drawn: calibrated ones, good and middling; one too
-sure of itself, one too modest, and one that is right at its few most confident statements only; one
-that is right by 0.85 whatever it says, and one by 0.899, which may not be written. In half
-of the cells the three most confident statements are made wrong, as if their labels were. A cell has
-50 to 5,000 statements.
+them are right. It gives the last rank for which a precision of 0.9 is proved. The classifiers are
+simulated, so the true precision of every threshold is known. There are calibrated ones, good and
+medium; one with too high and one with too low confidence; and one that is right only at its few
+most confident statements. Two must not be written: they are right with probability 0.85 and 0.899
+at any confidence. In half of the cells the three most confident statements are made wrong, like
+wrong labels. A cell has 50 to 5,000 statements.
 
-`holds_at_least` is the least share of seeds, of all cells, in which the threshold has the precision
-or nothing is written. `found` is the share of the right statements that are written: the mean over
-the seeds and over the classifiers that may say something, by the number of statements.
+`holds_at_least` is the share of seeds in which the threshold has the precision or no statement is
+written, in the worst cell. `found` is the share of the right statements that are written: the mean
+over the seeds and over the classifiers that may write, by the number of statements.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ PRECISION = 0.9
 COUNTS = (50, 100, 200, 500, 1_000, 2_000, 5_000)
 PLANTED = 3  # mistakes among the most confident statements
 POPULATION = 400_000
-# Mean and deviation of the logits, and the share that is right at a logit.
+# Mean and deviation of the logits, and the share of right statements at a logit.
 CLASSIFIERS: dict[str, tuple[float, float, Callable[[Logits], Logits]]] = {
     "good": (3.2, 1.6, expit),
     "middling": (2.0, 1.6, expit),
@@ -62,14 +62,14 @@ class DrawnLists:
     found: NDArray[np.float64]
 
     def score(self, ranks: Ranks) -> tuple[float, float]:
-        """How often the promise holds, and the mean share that is found."""
+        """How often the promise holds, and the mean share found."""
         last = self.places[np.arange(len(ranks)), np.maximum(ranks - 1, 0)]
         holds = (ranks == 0) | (self.precision[last] >= PRECISION)
         return float(holds.mean()), float(np.where(ranks > 0, self.found[last], 0.0).mean())
 
 
 def draw(classifier: str, count: int, planted: int, seeds: int) -> DrawnLists:
-    """Draw so many lists of `count` statements."""
+    """Draw `seeds` lists of `count` statements."""
     mean, deviation, share = CLASSIFIERS[classifier]
     logits = -np.sort(-np.random.default_rng(0).normal(mean, deviation, POPULATION))
     likely = share(logits)
@@ -90,7 +90,7 @@ def draw(classifier: str, count: int, planted: int, seeds: int) -> DrawnLists:
 
 
 def proved(right: NDArray[np.bool_]) -> Ranks:
-    """Up to which rank the precision is proved, for each seed."""
+    """The last rank for which the precision is proved, for each seed."""
     probabilities = -np.arange(right.shape[1], dtype=np.float64)
     return np.array([proved_rank(probabilities, row, precision=PRECISION) for row in right])
 

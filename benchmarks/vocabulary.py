@@ -1,10 +1,10 @@
-"""How long it takes to keep a large vocabulary, from a Turtle file to the store.
+"""How long it takes to save a large vocabulary, from a Turtle file to the store.
 
     python -m benchmarks.vocabulary [--concepts 10000]
 
-The concepts have labels, alternatives and definitions in three languages, and ten are below each.
-`harvester vocabulary import` runs as a process of its own, which is timed as a whole: with its
-start, the parsing by rdflib, the checks and the writing. Each of five runs imports another version.
+The concepts have labels, alternatives and definitions in three languages, and each has ten narrower
+ones. The time is that of the whole process of `harvester vocabulary import`: its start, the parsing
+by rdflib, the checks and the writing. Each of five runs imports another version.
 """
 
 import os

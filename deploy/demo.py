@@ -1,9 +1,9 @@
-"""`make demo`: the whole path on a small scale, by the commands that everybody uses.
+"""`make demo`: the whole path on a small scale, with the usual commands.
 
 Needs DATABASE_URL and BROKER_URL: `python -m deploy.local -- python -m deploy.demo` gives both.
-Without SOURCE=europeana the APIs and image hosts are the sandbox; CATALOG names a folder with a
-catalogue to serve instead of the drawn one, WEIGHTS a file of mobilenet_v2 features to start from.
-The last line of standard output is one JSON object.
+Without SOURCE=europeana the APIs and image hosts are the sandbox; CATALOG may name a folder with
+another catalogue to serve, WEIGHTS a file of mobilenet_v2 features to start from. The last line of
+standard output is one JSON object.
 """
 
 import json
@@ -30,7 +30,7 @@ from deploy.sandbox.server import Sandbox
 from worker.jobs.report import report_job
 
 NAME = "demo"
-HEADS, LENIENT = "heads", "lenient_heads"  # models on what the best fold learned, as an encoder
+HEADS, LENIENT = "heads", "lenient_heads"  # models on the best fold's network as encoder
 VOCABULARY = Path("vocabulary.json")
 LOOPBACK = "127.0.0.0/8"
 
@@ -45,10 +45,10 @@ FOLDERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How much the demo does.
+    """The size of the demo.
 
     `per_category` records to train on, `unseen` records to enrich, and the precision that each
-    concept is to reach; `former_ids` are IDs that the records of a list may have had long ago.
+    concept must reach. `former_ids` are old IDs of records in a list.
     """
 
     per_category: int
@@ -91,7 +91,7 @@ def main() -> int:
 
 @contextmanager
 def _source() -> Iterator[Scale]:
-    """The APIs that the demo talks to, in the environment of the commands."""
+    """Sets the addresses of the APIs in the environment of the commands."""
     source, catalogue = os.environ.get("SOURCE", "sandbox"), os.environ.get("CATALOG")
     if source == "europeana":
         ApiSettings.read()
@@ -127,7 +127,7 @@ def _walk(scale: Scale) -> dict[str, Any]:
     _refuse_used_store()
     _harvest(scale)
     _train()
-    with worker():  # it loads torch while heads are fitted
+    with worker():  # it loads torch during the training of heads
         _promote(scale)
         job, second = _enrich(scale)
     exports = [str(FOLDER / "enrichments.csv"), str(FOLDER / "annotations.jsonl")]
@@ -141,7 +141,9 @@ def _walk(scale: Scale) -> dict[str, Any]:
 def _refuse_used_store() -> None:
     with open_store().connect() as connection:
         if connection.execute(text("SELECT count(*) FROM dataset")).scalar_one():
-            raise UsageError("DATABASE_URL holds datasets; the demo wants an empty store.")
+            raise UsageError(
+                "The store at DATABASE_URL has datasets. The demo needs an empty store."
+            )
 
 
 def _harvest(scale: Scale) -> None:
@@ -169,8 +171,7 @@ def _enrich(scale: Scale) -> tuple[str, str]:
     """Enqueue records that the trainer has not seen, and wait until the worker has enriched them.
 
     Returns:
-        The jobs of the active model, and of a second one, which reads what the encoder saw for the
-        first.
+        The jobs of the active model, and of a second one, which uses the embeddings of the first.
     """
     unseen = FOLDER / "unseen.txt"
     record_ids = (*_unseen(scale.unseen), *scale.former_ids)
@@ -222,26 +223,23 @@ def _summary(job: str, second: str, exports: list[str]) -> dict[str, Any]:
 
 
 def _tell(summary: dict[str, Any], job: str) -> None:
-    console.rule("what the demo did")
+    console.rule("What the demo did")
     console.print(
         f"Harvested {summary['records']} records and {summary['images']} pictures; "
-        f"{summary['image_failures']} could not be loaded.\n"
-        f"Trained an encoder, and heads on it in {summary['folds']} folds: mean test accuracy "
-        f"{summary['accuracy']:.3f}.\n"
-        f"Of {sum(summary[name] for name in Outcome)} records that the trainer had not seen, "
-        f"{summary['enriched']} were enriched, {summary['unlike']} were too different from "
-        f"the training pictures,\n{summary['below_threshold']} had no concept above its threshold, "
-        f"{summary['blocked']} were blocked by decisions, {summary['failed']} failed.\n"
-        f"A second model read the embeddings of {summary['read']} and fetched none of these.\n\n"
-        f"All that was said: {LOG}\n"
-        f"Ask the store:     {BIN / 'python'} -m deploy.local --data {FOLDER / 'services'} -- "
-        f"{BIN / 'worker'} status {job}\n\n"
-        "Look at:\n"
-        f"  the training     {FOLDER / 'experiments' / HEADS / 'report.html'}\n"
-        f"  the enrichments  {' and '.join(summary['exports'])}\n"
-        f"  the pictures     {FOLDER / 'training_data'}, by category\n"
-        "  web pages        make desk, to see, judge and teach; it names what to type beside it",
-        soft_wrap=True,  # a command that is broken into lines cannot be copied
+        f"{summary['image_failures']} could not be loaded.\nTrained an encoder, and heads on it "
+        f"in {summary['folds']} folds: mean test accuracy {summary['accuracy']:.3f}.\nOf "
+        f"{sum(summary[name] for name in Outcome)} records that the trainer had not seen, "
+        f"{summary['enriched']} were enriched, {summary['unlike']} were too different from the "
+        f"training pictures,\n{summary['below_threshold']} had no concept above its threshold, "
+        f"{summary['blocked']} were blocked by decisions, {summary['failed']} failed.\nA second "
+        f"model used the saved embeddings of {summary['read']} of them, without fetching the "
+        f"pictures again.\n\nAll that was said: {LOG}\nAsk the store:     {BIN / 'python'} -m "
+        f"deploy.local --data {FOLDER / 'services'} -- {BIN / 'worker'} status {job}\n\nLook "
+        f"at:\n  the training     {FOLDER / 'experiments' / HEADS / 'report.html'}\n  the "
+        f"enrichments  {' and '.join(summary['exports'])}\n  the pictures     "
+        f"{FOLDER / 'training_data'}, by category\n  web pages        make desk, to see, judge "
+        "and teach; it names what to type beside it",
+        soft_wrap=True,  # a command on several lines cannot be copied
     )
 
 

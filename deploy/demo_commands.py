@@ -1,6 +1,6 @@
-"""Commands of the product as the demo runs them: shown as people type them, with what they say.
+"""Run commands of the product in the demo: show each as you would type it, and its output.
 
-What they say stands in a log. The terminal shows it without what is `ASIDE`. Loading torch takes
+The log has all output; the terminal does not show lines that match `ASIDE`. Loading torch takes
 most of the time of a short training, so trainers are forked from a process that has loaded it.
 """
 
@@ -31,7 +31,7 @@ LOADED = (
     *("trainer.commands.train", "trainer.running.cross_validation", "trainer.models.promote"),
     *("trainer.commands.promote", "trainer.commands.encoders", "trainer.models.encoders"),
 )
-# What a person who sees all steps at once need not read.
+# Lines that you need not read if you see all steps at once.
 ASIDE = re.compile(
     r"\s*$|Next: |.*Europeana has none$|.*, epochs: \d|running: |  Worker|  \d+ x left out"
     r"|There are \d+ data providers|macro |top-3 |The accuracy of"
@@ -41,13 +41,13 @@ console = Console(stderr=True, highlight=False)
 
 
 def load_trainer() -> None:
-    """Begin to load torch, with the environment of now, while other commands run."""
+    """Begin to load torch, with the present environment, while other commands run."""
     FORKING.set_forkserver_preload(list(LOADED))
     forkserver.ensure_running()
 
 
 def run(*command: str, is_told: bool = True) -> None:
-    """Run one command; what it says is shown, in the order in which it says it.
+    """Run one command and show its output, in its order.
 
     Raises:
         EnrichmentError: the command failed; it has said why.
@@ -56,11 +56,11 @@ def run(*command: str, is_told: bool = True) -> None:
     follow = _forked if command[0] == "trainer" else _started
     code = follow(command, is_told=is_told)
     if code:
-        raise EnrichmentError(f"{command[0]} ended with exit code {code}. All that it said: {LOG}")
+        raise EnrichmentError(f"{command[0]} ended with exit code {code}. Its output: {LOG}")
 
 
 def answer(*command: str) -> str:
-    """Run one command; its standard output, stripped, is not shown.
+    """Run one command, and return its standard output, stripped, without showing it.
 
     Raises:
         EnrichmentError: the command failed; it has said why.
@@ -122,7 +122,7 @@ def _command(command: Sequence[str], said: Connection) -> None:
 
 
 def _tell(lines: Iterable[str], *, is_told: bool = True) -> None:
-    """Write lines to the log and, unless they are aside, to the terminal; errors always."""
+    """Write lines to the log, and to the terminal unless they match `ASIDE`; errors always."""
     with LOG.open("a") as log:
         for line in lines:
             log.write(line)

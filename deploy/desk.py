@@ -1,8 +1,8 @@
 """`make desk`: the desk on the demo's data, with a worker and a teacher behind it.
 
-Needs DATABASE_URL and BROKER_URL of the demo's store:
-`python -m deploy.local --data .demo/services -- python -m deploy.desk` gives both. The sandbox
-stands in for Europeana again, at the port that the demo's records name.
+Needs DATABASE_URL and BROKER_URL of the demo's store: `python -m deploy.local --data .demo/services
+-- python -m deploy.desk` gives both. The sandbox is again in place of Europeana, at the port in the
+demo's records.
 """
 
 import os
@@ -29,7 +29,7 @@ from deploy.local.bound import bound_command
 from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox
 
-SETTINGS = FOLDER / "settings.sh"  # of the servers of this run, whose addresses change
+SETTINGS = FOLDER / "settings.sh"  # of the servers of this run; their addresses change
 BEHIND = (("worker", "run"), ("trainer", "teacher"))
 TOLD_TO_END = (0, 130, -signal.SIGINT, -signal.SIGTERM)  # exit codes after Ctrl-C or SIGTERM
 POLL_SECONDS = 0.2
@@ -47,7 +47,9 @@ def main() -> int:
             os.environ |= sandbox_environment(sandbox)
             settings = ("DATABASE_URL", "BROKER_URL", *sandbox_environment(sandbox))
             write_settings({name: os.environ[name] for name in settings}, SETTINGS)
-            console.print(f"Commands beside it, in another terminal: . {SETTINGS}", markup=False)
+            console.print(
+                f"To run commands in another terminal, first type: . {SETTINGS}", markup=False
+            )
             for command in BEHIND:
                 log = FOLDER / f"{command[0]}.log"
                 console.print(f"$ {' '.join(command)}  (log: {log})", style="dim", markup=False)
@@ -62,13 +64,13 @@ def main() -> int:
 
 
 def _sandbox() -> Sandbox:
-    """The sandbox where the demo's was, so that the addresses in its store lead somewhere."""
+    """The sandbox at the demo's port, so that the addresses in its store work."""
     engine = open_store()
     with engine.connect() as connection:
         file = connection.execute(_FILE).scalar()
     engine.dispose()
     if file is None:
-        raise UsageError("The store holds no records of the demo. Run first: make demo")
+        raise UsageError("The store has no records of the demo. Run first: make demo")
     catalogue = os.environ.get("CATALOG")
     return Sandbox(
         read_catalogue(Path(catalogue)) if catalogue else None, port=urlsplit(file).port or 0
@@ -76,19 +78,19 @@ def _sandbox() -> Sandbox:
 
 
 def write_settings(settings: Mapping[str, str], file: Path) -> None:
-    """Write what a shell reads, so that commands find the servers of this run."""
+    """Write settings for a shell, so that commands find the servers of this run."""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
     with replacing(file) as temporary:
-        temporary.touch(mode=0o600)  # before it is written: addresses of servers may hold passwords
+        temporary.touch(mode=0o600)  # before it is written: addresses may have passwords
         temporary.write_text("".join(lines))
 
 
 @contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[None]:
-    """A process for as long as the block lasts, started again when it fails or is killed.
+    """Run a process during the block; if it fails or is killed, start it again.
 
     Args:
-        log: the file that its standard error goes to.
+        log: the file for its standard error.
     """
     over = Event()
     with log.open("w") as file:
@@ -111,15 +113,15 @@ def _keep_running(command: Sequence[str], log: IO[str], over: Event) -> None:
         if over.is_set() or process.returncode in TOLD_TO_END:
             return
         console.print(
-            f"{Path(log.name).stem} ended with exit code {process.returncode}, and is started "
-            f"again. Its log: {log.name}",
+            f"{Path(log.name).stem} ended with exit code {process.returncode} and starts again. "
+            f"Its log: {log.name}",
             markup=False,
         )
         over.wait(PAUSE_SECONDS)
 
 
 def _bound(command: Sequence[str]) -> list[str]:
-    """A command of the product that ends with this process, whatever ends it."""
+    """A command of the product that ends with this process, even if this is killed."""
     path = str(BIN / command[0])
     return bound_command([path, *command[1:]], death_signal=signal.SIGTERM)
 

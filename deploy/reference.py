@@ -1,7 +1,7 @@
 """`make docs`: the tables of reference pages and the schemas, made from the code.
 
-So each truth stands once. What stands above the table of a page is written there. A test compares
-the files with what this module makes.
+So each fact is written once. Write the text above the table of a page in the page itself. A test
+compares the files with the output of this module.
 """
 
 import json
@@ -32,7 +32,7 @@ PROGRAMS = ("harvester", "trainer", "worker", "desk", "publisher", "enrichment")
 
 
 def _page(name: str, columns: Sequence[str], lines: Iterable[str]) -> str:
-    """What stands above the table of a page, and the table."""
+    """The text above the table of a page, and the table."""
     above = (DOCS / name).read_text(encoding="utf-8").partition("\n| ")[0]
     table = f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
     return above + table + "".join(lines)

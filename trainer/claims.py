@@ -1,8 +1,8 @@
-"""Claims: they keep other processes from training the same experiment or fold, on one machine or on
-several that share a disk.
+"""Claims: one process at a time trains an experiment or fold, also among machines that share a
+disk.
 
-A claim is a lock of the file system, so it ends with its process, however that ends. On a network
-file system it ends with its machine, after the server's timeout.
+A claim is a lock of the file system, so it ends with its process, even if that is killed. On a
+network file system it ends with its machine, after the server's timeout.
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ class ClaimedError(UsageError):
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes from training what a folder holds.
+    """Keep other processes from training the experiment or fold in a folder.
 
     Raises:
         ClaimedError: another process trains it.
         EnrichmentError: the file system refuses the lock.
     """
-    lock = FileLock(  # never by a mere file: that would outlive its process
+    lock = FileLock(  # a file alone would outlive its process
         folder.with_name(f".{folder.name}.lock"),
         timeout=0,
         fallback_to_soft=False,

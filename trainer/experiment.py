@@ -5,17 +5,15 @@ EXPERIMENT/
     splits.csv, left_out.csv                 the fold assignment; what was left out, and why
     near_duplicates.csv                      which pictures are nearly the same
     split_K/checkpoint.pth                   the weights: a plain state dict
-            class_index.json, conf.json      index to label; the settings
-            history.csv, tensorboard/        every epoch of a network
-            strengths.csv, dropped.csv       of a head: strengths tried, doubtful labels left out
-            predictions.csv                  every test example
-            evidence.safetensors             what a promotion needs besides
-            validation_predictions.csv       every validation example that can be judged
-            heatmaps/, *.png                 to look at
-            metrics.json                     written last: a fold that has it is finished
+            class_index.json, conf.json      index to label; the settings history.csv, tensorboard/
+            every epoch of a network strengths.csv, dropped.csv       of a head: strengths tried,
+            doubtful labels left out predictions.csv                  every test example
+            evidence.safetensors             what a promotion also needs validation_predictions.csv
+            every validation example with a prediction heatmaps/, *.png                 pictures and
+            plots metrics.json                     written last: a fold that has it is finished
     left_out/split_K/predictions.csv         heads tested on providers that they did not learn from
-    summary.json, *.png, doubtful_labels.csv all folds together
-    report.html                              all of it, to read
+    summary.json, *.png, doubtful_labels.csv all folds together report.html
+    the report of all results
 """
 
 import hashlib
@@ -73,7 +71,7 @@ class FoldResult(BaseModel):
 class Experiment:
     """One cross-validation, in its folder below `saving_dir`.
 
-    What reads a file raises ModelError if that is missing or damaged.
+    Methods that read a file raise ModelError if it is missing or damaged.
     """
 
     def __init__(self, saving_dir: Path, name: str) -> None:
@@ -108,7 +106,7 @@ class Experiment:
             return True
 
     def check_unchanged(self, settings: TrainingSettings, data: TrainingData) -> None:
-        """Compare settings and data with those of the experiment, if it was begun.
+        """Compare settings and data with those of the experiment, if it has begun.
 
         Raises:
             UsageError: names the differences.
@@ -117,14 +115,14 @@ class Experiment:
             return
         if differences := self.differences(settings, data):
             raise UsageError(
-                f"Experiment {self.name} was begun with other settings or data; now: "
+                f"Experiment {self.name} began with other settings or data. The differences now: "
                 f"{'; '.join(differences)}. Choose another --experiment-name."
             )
 
     def differences(self, settings: TrainingSettings, data: TrainingData) -> list[str]:
         differences = self.settings().differences(settings)
         if self.dataset().fingerprint != data.fingerprint:
-            differences.append(f"other data than {self.dataset().source} was then")
+            differences.append(f"the data differ from {self.dataset().source} as it was then")
         return differences
 
     def begin(self, settings: TrainingSettings, data: TrainingData) -> None:
@@ -143,14 +141,14 @@ class Experiment:
         return self.folder / "splits.csv"
 
     def fold(self, number: int, examples: Sequence[Example]) -> Fold:
-        """The fold assignment that was written when the experiment was begun."""
+        """The fold assignment that was written when the experiment began."""
         return read_fold(self.splits, number, examples)
 
     def pictures(self) -> dict[str, Path]:
         return read_paths(self.splits)
 
     def providers(self, folds: Sequence[int]) -> dict[str, int]:
-        """The data providers, if any, that any of these folds learned from, with their pictures."""
+        """The data providers that these folds learned from, with their numbers of pictures."""
         return read_providers(self.splits, folds)
 
     def provider_of(self) -> dict[str, str]:
@@ -218,11 +216,11 @@ class Experiment:
             return read_predictions(path)
 
     def left_out_split(self, number: int) -> Path:
-        """The folder of a fold that leaves data providers out, besides those by picture."""
+        """The folder of a fold that leaves data providers out."""
         return self.folder / LEFT_OUT / f"split_{number}"
 
     def left_out_predictions(self) -> list[Predictions]:
-        """The test predictions of all folds that leave providers out besides; none if none do."""
+        """The test predictions of the folds in `left_out`; empty if there are none."""
         found = []
         for each in sorted((self.folder / LEFT_OUT).glob(f"split_*/{TEST}")):
             with parsing(each) as path:

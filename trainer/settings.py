@@ -1,7 +1,7 @@
 """The settings of a training.
 
-Options, `conf.json` and the page docs/reference/training-settings.md are all made from
-`TrainingSettings`. This module loads no torch.
+`TrainingSettings` makes the options, `conf.json` and the page docs/reference/training-settings.md.
+This module loads no torch.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 GroupBy = Literal["picture", "provider"]
 ClassWeights = Literal["none", "sqrt", "inverse"]
-MIN_BATCH = 4  # so that no batch, split evenly, has a single picture: batch norm needs two
-MAX_JSON = 1 << 30  # bytes of a file of an experiment; a confusion of 10,000 categories fits
-MIN_SIZE = 32  # pixels; below, deep architectures have no feature map left
+MIN_BATCH = 4  # batches are split evenly, and batch norm needs two pictures in each
+MAX_JSON = 1 << 30  # bytes of a file of an experiment; enough for a confusion of 10,000 categories
+MIN_SIZE = 32  # pixels; with fewer, deep architectures have no feature map left
 NO_WEIGHTS: Literal["none"] = "none"
 IMAGENET: Literal["imagenet"] = "imagenet"
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # of an experiment, a model, an encoder: each has a folder
@@ -34,7 +34,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # of an experiment, a model, an encoder: e
 class TrainingSettings(BaseModel):
     """The settings of a cross-validation: defaults, ranges and help texts.
 
-    A field's option is its name, unless it names another one; an empty one is no option.
+    A field's option is its name, unless the field names another one; an empty one means no option.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -46,9 +46,9 @@ class TrainingSettings(BaseModel):
     )
     group_by: GroupBy = Field(
         default="picture",
-        description="What stays in one part of a fold of networks: near-duplicates of a picture, "
-        "or also all records of a data provider. With three providers or more, provider is the "
-        "default where the data allows it. Heads have both kinds of folds.",
+        description="What stays in one part of a fold of networks. picture: near-duplicates of a "
+        "picture; provider: also all records of a data provider. With three providers or "
+        "more, provider is the default if the data allows it. Heads have both kinds of folds.",
     )
     architecture: str = Field(
         default="resnet18",
@@ -61,16 +61,16 @@ class TrainingSettings(BaseModel):
     )
     weights_sha256: str = Field(
         default="",
-        description="sha256 of the weight file, so that a changed file is noticed.",
+        description="sha256 of the weight file, to notice a changed file.",
         json_schema_extra={"option": ""},
     )
     encoder: str = Field(
-        default="", description="An encoder of the store, on whose embeddings heads are fitted."
+        default="", description="An encoder of the store; heads are fitted on its embeddings."
     )
     encoder_sha256: str = Field(
         default="",
         pattern=r"^([0-9a-f]{64})?$",
-        description="sha256 of the encoder, so that a changed one is noticed.",
+        description="sha256 of the encoder, to notice a changed one.",
         json_schema_extra={"option": ""},
     )
     encoder_licence: str = Field(
@@ -104,7 +104,7 @@ class TrainingSettings(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description="Strength of blending pictures with each other; 0 is none, 0.2 is common.",
+        description="Strength of blending pictures with each other; 0 is none, 0.2 is usual.",
     )
     folds: int = Field(
         default=10,
@@ -112,13 +112,13 @@ class TrainingSettings(BaseModel):
         description="Folds of the cross-validation; each picture is tested in one of them.",
     )
     head_epochs: int = Field(
-        default=0, ge=0, description="Epochs that train the new head alone, before all others."
+        default=0, ge=0, description="Epochs that train only the new head, before all other epochs."
     )
     epochs: int = Field(
         default=100,
         ge=0,
-        description="Most epochs of the whole classifier. 0 trains the head alone, and --patience "
-        "then counts its epochs.",
+        description="Most epochs of the whole classifier. 0 trains only the head; then --patience "
+        "counts its epochs.",
     )
     patience: int = Field(
         default=10,
@@ -133,17 +133,17 @@ class TrainingSettings(BaseModel):
         default=1.0,
         gt=0,
         le=1,
-        description="Learning rate of the first layers, as a share of the head's. Layers between "
-        "get rates between.",
+        description="Learning rate of the first layers, as a share of the head's. The rates of the "
+        "layers between are between these.",
     )
     class_weights: ClassWeights = Field(
         default="none",
-        description="Weight of rare categories: none, or by the inverse of their frequency, or by "
-        "its square root. Weights find more of them, and lower accuracy and calibration.",
+        description="Weight of rare categories: none, inverse of their frequency, or sqrt, its "
+        "square root. With weights more of them are found, and accuracy and calibration are lower.",
     )
     drop_doubtful: bool = Field(
         default=False,
-        description="Leave pictures whose label is doubtful out of the training parts. They are "
+        description="Leave pictures with a doubtful label out of the training parts. They are "
         "still tested.",
     )
     label_smoothing: float = Field(
@@ -163,7 +163,7 @@ class TrainingSettings(BaseModel):
     @model_validator(mode="after")
     def _trains_something(self) -> Self:
         if not self.all_epochs:
-            raise ValueError("Nothing would be trained: --epochs and --head-epochs are both 0.")
+            raise ValueError("There is nothing to train: --epochs and --head-epochs are both 0.")
         return self
 
     @property
@@ -228,18 +228,20 @@ class TrainingSettings(BaseModel):
         return [
             f"{name} {theirs} instead of {own}"
             for (name, own), (_, theirs) in zip(self, other, strict=True)
-            if own != theirs and name != "encoder_licence"  # which is a fact, no choice
+            if own != theirs and name != "encoder_licence"  # a fact, not a choice
         ]
 
 
 def checked_name(name: str, *, of: str) -> str:
-    """The name, which can be the name of a folder.
+    """Returns the name if it can be the name of a folder.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: it cannot be one.
     """
     if not re.fullmatch(NAME, name):
-        raise UsageError(f"{name!r} is no name of {of}; use letters, digits, '_', '-' and '.'.")
+        raise UsageError(
+            f"{name!r} cannot be the name of {of}. Use letters, digits, '_', '-' and '.'."
+        )
     return name
 
 

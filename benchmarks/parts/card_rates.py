@@ -1,4 +1,6 @@
-"""How exact and how fast a runtime is on a card, beside plain PyTorch and what is not built."""
+"""How exact and how fast a runtime is on a card, against plain PyTorch and designs that are not
+built.
+"""
 
 import threading
 import time
@@ -23,19 +25,19 @@ SELF_TEST, HEATMAPS, WARM_UP = 16, 2, 3  # pictures, pictures, calls
 
 
 def draw_bundle(folder: Path, architecture: str, size: int) -> str:
-    """A classifier of drawn weights with a self-test of noise; its sha256."""
+    """Write a classifier of random weights with a self-test of noise; returns its sha256."""
     torch.manual_seed(0)
     description = drawn_description(architecture, size)
     network = build_classifier(architecture, classes=len(description.labels), size=size)
     last = last_layer(network)[1]
     assert isinstance(last.weight, torch.Tensor)
-    nn.init.normal_(last.weight, std=0.02)  # a drawn transformer's are zeros
+    nn.init.normal_(last.weight, std=0.02)  # an untrained transformer has zeros here
     noise = torch.randint(0, 256, (SELF_TEST, 3, size, size), dtype=torch.uint8)
     return save_bundle(folder, description, [network.state_dict()], self_test=noise)
 
 
 def precision(model: Model, device: torch.device, cache_dir: Path) -> dict[str, float]:
-    """How far probabilities are off those at promotion, and heatmaps off those of the CPU."""
+    """Differences of probabilities to those at promotion, and of heatmaps to those of the CPU."""
     runtime = choose_runtime(model, "torch", cache_dir=cache_dir, device=device)
     pictures = model.self_test_pictures
     rows = [runtime.rows(part) for part in torch.split(pictures, runtime.batch_size)]
@@ -53,7 +55,7 @@ def precision(model: Model, device: torch.device, cache_dir: Path) -> dict[str, 
 
 
 def rates(model: Model, device: torch.device, seconds: float) -> dict[str, float]:
-    """Pictures a second of our runtime, and how many times that of others; see `on_card`."""
+    """Pictures per second of our runtime, and its ratio to others; see `on_card`."""
     on_cuda, size = device.type == "cuda", model.served.size
     runtime = TorchRuntime(model.served, device, halves=on_cuda)
     pixels = torch.randint(0, 256, (runtime.batch_size, 3, size, size), dtype=torch.uint8)

@@ -1,8 +1,8 @@
 """Trainings of `on_card`: `python -m benchmarks.parts.card_training ours|plain < LESSON`.
 
-Ours is `train_fold`. The plain loop is what most people write: a DataLoader with workers, random
-crops and mirrors, mixed precision. The last line says the pictures and the seconds of the fastest
-epoch but the first.
+Ours is `train_fold`. The plain loop is the usual one: a DataLoader with workers, random crops and
+mirrors, mixed precision. The last line has the pictures and the seconds of the fastest epoch after
+the first.
 """
 
 import itertools
@@ -32,7 +32,7 @@ CLASSES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class CardLesson:
-    """What is learned: drawn pictures, uint8 (n, 3, size, size)."""
+    """The input: random pictures, uint8 (n, 3, size, size)."""
 
     architecture: str
     pictures: int
@@ -47,7 +47,7 @@ class CardLesson:
 
 
 def ours(lesson: CardLesson, on_epoch: Callable[[], None]) -> None:
-    """The trainer's own loop; a single batch validates."""
+    """The trainer's own loop, with a single batch for validation."""
     part = np.arange(lesson.pictures)
     few = part[: lesson.batch]
     data = FoldData(
@@ -70,7 +70,7 @@ def ours(lesson: CardLesson, on_epoch: Callable[[], None]) -> None:
 
 
 class _Changed(Dataset[tuple[torch.Tensor, int]]):
-    """Pictures that are changed at random, one by one."""
+    """Pictures with random changes, one by one."""
 
     def __init__(self, lesson: CardLesson) -> None:
         self._pictures = lesson.drawn()

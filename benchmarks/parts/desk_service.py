@@ -1,4 +1,4 @@
-"""A desk process on a store of its own, filled with enrichments of one large job."""
+"""A desk process on its own store, filled with enrichments of one large job."""
 
 import os
 import random
@@ -76,7 +76,7 @@ _FILL = (
 
 @dataclass(frozen=True, kw_only=True)
 class DeskService:
-    """A desk that serves: its address, its process, the job in its store, and some records."""
+    """A running desk: its address, its process, the job in its store, and some records."""
 
     url: str
     pid: int
@@ -85,7 +85,7 @@ class DeskService:
 
 @contextmanager
 def desk_service(folder: Path, job: UUID) -> Iterator[DeskService]:
-    """A desk on the store of DATABASE_URL, in which the job is."""
+    """Run a desk on the store of DATABASE_URL, which has the job."""
     log = folder / "desk.log"
     settings = {"DESK_CACHE_DIR": str(folder / "cache"), "MODEL_DIR": str(folder / "models")}
     command, environment = program("desk", "serve", "--port", "0"), os.environ | settings
@@ -102,7 +102,7 @@ def desk_service(folder: Path, job: UUID) -> Iterator[DeskService]:
 
 
 def fill_store(engine: Engine, *, enrichments: int, verdicts: int) -> UUID:
-    """A done job with so many enrichments, and verdicts on some of them; the number of the job."""
+    """Add a done job with enrichments, and verdicts on some of them; returns the job's number."""
     job = uuid4()
     asked = {"job": job, "enrichments": enrichments, "verdicts": verdicts}
     for number in range(1, 11):
@@ -117,7 +117,7 @@ def fill_store(engine: Engine, *, enrichments: int, verdicts: int) -> UUID:
 
 
 def log_in(session: requests.Session, desk: DeskService, number: int) -> str:
-    """Log in as one of ten reviewers; the word that forms bring back."""
+    """Log in as one of ten reviewers; returns the word that forms send back."""
     page = session.get(desk.url + "/login", timeout=60).text
     found = _FORM.search(page)
     assert found is not None, page
@@ -134,7 +134,7 @@ def csrf_of(page: str) -> str:
 
 
 def new_verdict(records: int, csrf: str, chance: random.Random) -> dict[str, str]:
-    """The form of a verdict on a record that is drawn."""
+    """The form of a verdict on a random record."""
     number = chance.randrange(1, records + 1)
     return {
         "csrf": csrf,

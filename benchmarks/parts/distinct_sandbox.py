@@ -1,8 +1,8 @@
-"""The sandbox over a catalogue of few files, in which no two records show the same bytes.
+"""The sandbox with a catalogue of few files, where all records have different bytes.
 
     python -m benchmarks.parts.distinct_sandbox --catalog FOLDER ...
 
-Decoders ignore what stands after the end of a JPEG: there each record's picture has its number.
+Decoders ignore bytes after the end of a JPEG: there each record's picture has its number.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from deploy.sandbox.catalogue import Catalogue, read_catalogue
 
 
 def read_distinct(folder: Path) -> Catalogue:
-    """The catalogue of a folder, with pictures that differ in their last bytes."""
+    """The catalogue of a folder; its pictures differ in their last bytes."""
     catalogue = read_catalogue(folder)
     content = lru_cache(maxsize=None)(catalogue.read)
 

@@ -1,8 +1,8 @@
-"""The clients that `image_download` measures, each in a process of its own.
+"""The clients that `image_download` measures, each in its own process.
 
     python -m benchmarks.parts.download_clients fetch_all|one_process_a_picture URLS FOLDER
 
-URLS has a URL a line; a picture becomes FOLDER/<number of its line>.jpg. The last line of the
+URLS has one URL per line; a picture becomes FOLDER/<number of its line>.jpg. The last line of the
 output is the process's peak memory in MiB.
 """
 
@@ -24,13 +24,13 @@ from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.download import fetch_all
 from common.fetch.host_limits import HostLimits, LocalHostLimiter
 
-LIMITS = HostLimits(max_concurrent=16, requests_per_second=1000.0)  # so that none binds
+LIMITS = HostLimits(max_concurrent=16, requests_per_second=1000.0)  # so high that none applies
 MOST_WRITING = 16  # files at a time
-PILOT_SECONDS = 7.0  # that it gives a picture
+PILOT_SECONDS = 7.0  # its limit for a picture
 
 
 def fetch_to_files(urls: Path, folder: Path) -> None:
-    """Ours: all guards on, files as they came, written by as many threads as decode otherwise."""
+    """Ours: with all checks, files as they came, written by as many threads as usually decode."""
     policy = AddressPolicy.parse("127.0.0.0/8")
     writing: deque[Future[int]] = deque()
     with (
@@ -48,7 +48,7 @@ def fetch_to_files(urls: Path, folder: Path) -> None:
 
 
 def one_process_a_picture(urls: Path, folder: Path) -> None:
-    """The pilot's: a process for each picture, ended when it takes too long."""
+    """The pilot's: a process for each picture, which is ended if it takes too long."""
     context = multiprocessing.get_context("fork")
     for number, url in _lines(urls):
         process = context.Process(target=_save, args=(url, folder / f"{number}.jpg"))
@@ -75,6 +75,6 @@ CLIENTS = {"fetch_all": fetch_to_files, "one_process_a_picture": one_process_a_p
 if __name__ == "__main__":
     name, source, target = sys.argv[1:]
     CLIENTS[name](Path(source), Path(target))
-    # What `wait4` says includes the parent's memory at the fork.
+    # The figure of `wait4` includes the parent's memory at the fork.
     kib = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
     sys.stdout.write(f"{int(kib) / 1024:.1f}\n")

@@ -1,4 +1,4 @@
-"""Models of drawn weights: what they say does not matter here, what they cost does."""
+"""Models with random weights: only their cost matters here, not their predictions."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ TALKATIVE = dict.fromkeys(CONCEPTS, SOMETIMES) | {CONCEPTS[0]: ALWAYS}
 def drawn_description(
     architecture: str, size: int, thresholds: Mapping[str, float | None] = TALKATIVE
 ) -> Description:
-    """A classifier that by default says at least one thing of every picture."""
+    """A classifier that by default predicts at least one concept for every picture."""
     return Description(
         architecture=architecture,
         labels=tuple(f"concept {number}" for number, _ in enumerate(thresholds)),
@@ -37,7 +37,7 @@ def drawn_description(
 def put_classifier_in_service(
     engine: Engine, model_dir: Path, name: str, description: Description
 ) -> tuple[Path, str]:
-    """The bundle of the classifier, which is active, and its sha256."""
+    """The bundle of the active classifier, and its sha256."""
     torch.manual_seed(0)
     size = description.preprocessing.size
     network = build_classifier(description.architecture, classes=len(description.labels), size=size)

@@ -1,9 +1,9 @@
-"""The clients over local files, ours and others', each in a process of its own.
+"""The clients over local files, ours and others, each in its own process.
 
     python -m benchmarks.parts.enrich_clients NAME < ASSIGNMENT
 
-ASSIGNMENT is one as JSON; the last line of the output is what was measured, as JSON. Others have
-what is best for each on a CPU, and models of drawn weights.
+ASSIGNMENT is a `LocalAssignment` as JSON; the last line of the output is the result as JSON. Other
+clients have their best settings on a CPU, and models with random weights.
 """
 
 import json
@@ -26,7 +26,9 @@ BATCH = 32
 
 
 def pilot(assignment: LocalAssignment) -> Measured:
-    """The pilot's loop: a picture at a time, decoded whole, eager PyTorch with a thread a core."""
+    """The pilot's loop: one picture at a time, decoded at full size, eager PyTorch with a thread
+    per core.
+    """
     classifier = _resnet18()
     transform = transforms.Compose([_resized(assignment), transforms.ToTensor(), _normalised()])
     began = time.monotonic()
@@ -37,12 +39,12 @@ def pilot(assignment: LocalAssignment) -> Measured:
 
 
 def data_loader(assignment: LocalAssignment) -> Measured:
-    """PyTorch's DataLoader with a process a core, and JPEGs decoded at a fraction of their size."""
+    """PyTorch's DataLoader with a process per core, and JPEGs decoded at a part of their size."""
     classifier = _resnet18()
     transform = transforms.Compose([_resized(assignment), transforms.ToTensor(), _normalised()])
     files = _DraftedFiles(assignment.pictures, transform, side=2 * assignment.size)
     loader = DataLoader(files, batch_size=BATCH, num_workers=_cores())
-    began = time.monotonic()  # the processes are forked in a moment
+    began = time.monotonic()  # right before the processes are forked
     with torch.inference_mode():
         for batch in loader:
             classifier(batch).softmax(1).argmax(1)
@@ -50,7 +52,7 @@ def data_loader(assignment: LocalAssignment) -> Measured:
 
 
 class _DraftedFiles(Dataset[torch.Tensor]):
-    """Files that are decoded at twice the side that is wanted, or little more."""
+    """Files that are decoded at twice the wanted side, or a little more."""
 
     def __init__(
         self, paths: tuple[str, ...], transform: Callable[[Image.Image], torch.Tensor], *, side: int

@@ -1,7 +1,7 @@
 """Our pipeline over files on the local disk, and its two parts alone.
 
-What a worker does is done by the worker's own classes, `Pipeline`, `Batcher` and the runtime, with
-as many chunks in work. HTTP, the APIs and the store alone are left out.
+The worker's own classes do the work: `Pipeline`, `Batcher` and the runtime, with as many chunks at
+a time. Only HTTP, the APIs and the store are left out.
 """
 
 import itertools
@@ -46,17 +46,17 @@ from worker.ledger.chunks import Lease
 from worker.ledger.cutting import CHUNK_SIZE
 from worker.ledger.routes import Routes
 
-ALONE_SECONDS = 6.0  # that the decoder and the model are each measured for
+ALONE_SECONDS = 6.0  # for the decoder, and for the model
 _DISK = ip_address("127.0.0.1")
 NO_LIMITS = HostLimits(max_concurrent=1000, requests_per_second=1e6)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalAssignment:
-    """What every client is given: picture files, in order, and the model to classify them with."""
+    """The input of every client: picture files, in order, and the model to classify them."""
 
     pictures: tuple[str, ...]
-    size: int  # that the model wants, pixels a side
+    size: int  # of the model's pictures, pixels per side
     bundle: str
     sha256: str
     runtime: RuntimeChoice
@@ -72,13 +72,13 @@ class LocalAssignment:
         return load_bundle(Path(self.bundle), self.sha256)
 
     def open_runtime(self, model: Model) -> Runtime:
-        """The runtime, which computes with a core for each thread that asks."""
+        """The runtime; it computes with one core for each calling thread."""
         torch.set_num_threads(1)
         switch_threads_often()
         return choose_runtime(model, self.runtime, cache_dir=Path(self.cache_dir))
 
     def preparer(self, model: Model) -> Callable[[bytes], torch.Tensor]:
-        """From the bytes of a file to uint8 (3, size, size), as a worker does it."""
+        """A function from the bytes of a file to uint8 (3, size, size), as in a worker."""
         preprocessing = model.description.preprocessing
 
         def prepare(content: bytes) -> torch.Tensor:
@@ -90,7 +90,7 @@ class LocalAssignment:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """So many pictures in so many seconds, start-up excluded."""
+    """The number of pictures and the seconds they took, without the start."""
 
     pictures: int
     seconds: float
@@ -110,7 +110,7 @@ def decoded(assignment: LocalAssignment) -> Measured:
 
 
 def classified(assignment: LocalAssignment) -> Measured:
-    """The model alone, on all cores, in the batches that the worker makes."""
+    """The model alone, on all cores, in the worker's batches."""
     model = assignment.model()
     runtime = assignment.open_runtime(model)
     shape = (runtime.batch_size, 3, assignment.size, assignment.size)
@@ -132,7 +132,7 @@ def classified(assignment: LocalAssignment) -> Measured:
 
 
 def enriched(assignment: LocalAssignment) -> Measured:
-    """The whole pipeline, from files to what would be written."""
+    """The whole pipeline, from files to the concepts that would be written."""
     settings = WorkerSettings(europeana_api_key=SecretStr("unused"))
     model = assignment.model()
     loaded = LoadedModel(
@@ -146,7 +146,7 @@ def enriched(assignment: LocalAssignment) -> Measured:
     network = LoadedNetwork(assignment.open_runtime(model), models={1: model})
     paths = {f"/disk/{number}": path for number, path in enumerate(assignment.pictures)}
     decoders = Decoders()
-    seen = SeenPictures(create_engine("postgresql+psycopg2://"))  # that is never asked
+    seen = SeenPictures(create_engine("postgresql+psycopg2://"))  # no query is sent
     looker = Looker(
         _FileReader(user_agent="benchmark"),
         LocalHostLimiter(NO_LIMITS),
@@ -172,7 +172,7 @@ def enriched(assignment: LocalAssignment) -> Measured:
 
 
 class _Shelf(RecordResolver):
-    """Knows where the pictures lie instead of asking the store or an API."""
+    """Knows the paths of the pictures, so that it needs neither the store nor an API."""
 
     def __init__(self, paths: Mapping[str, str]) -> None:
         self._paths = paths
@@ -192,7 +192,7 @@ class _Shelf(RecordResolver):
 
 
 class _FileReader(MeteredFetcher):
-    """Reads a file where the worker's fetcher asks a host."""
+    """Reads a file, in place of a request to a host."""
 
     def locate(self, request: FetchRequest, cancelled: object = None) -> tuple[IPAddress, ...]:
         return (_DISK,)

@@ -1,4 +1,4 @@
-"""Jobs on a service at work: a sandbox, Postgres, Valkey and a worker, each a process."""
+"""Jobs on a running service: a sandbox, Postgres, Valkey and a worker, each a process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from worker import jobs
 POLL_SECONDS = 0.5
 TIMEOUT = 900.0  # seconds that a job may take
 
-# A host bears 15 requests a second, two at a time: far more than comes of it here.
+# A host takes 15 requests a second, two at a time: far more than it gets here.
 LIMITS = {"FETCH_REQUESTS_PER_SECOND": "15", "FETCH_REQUESTS_AT_A_TIME": "2"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceEnded:
-    """A job, or the part of it that was waited for: seconds from its acceptance on."""
+    """A job, or the part of it that `run_until` waits for; seconds are from its acceptance."""
 
     pictures: int
     seconds: float
@@ -28,20 +28,22 @@ class ServiceEnded:
 
     @property
     def rate(self) -> float:
-        """Pictures a second."""
+        """Pictures per second."""
         return self.pictures / self.seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """What runs; a benchmark's jobs are the only ones."""
+    """The running service; it has no jobs except the benchmark's."""
 
     engine: Engine
     worker: psutil.Process
     sandbox: psutil.Process
 
     def run(self, record_ids: Sequence[str], *, model: str, least: float = 1.0) -> ServiceEnded:
-        """Enqueue records and wait until the job is done; at least a share must be enriched."""
+        """Enqueue records and wait until the job is done; at least the share `least` must be
+        enriched.
+        """
         before = self._cpu_seconds()
         job_id = self._enqueue(record_ids, model)
         wait_for(
@@ -86,7 +88,7 @@ class Service:
         return ServiceEnded(pictures=pictures, seconds=seconds, cpu_seconds=spent)
 
     def _cpu_seconds(self) -> dict[str, float]:
-        """By process; `services` are Postgres and Valkey, all that run."""
+        """By process; `services` are all processes of Postgres and Valkey."""
         own = {self.worker.pid: "worker", self.sandbox.pid: "sandbox"}
         own |= {child.pid: "decoders" for child in self.worker.children(recursive=True)}
         spent = {"worker": 0.0, "decoders": 0.0, "sandbox": 0.0, "services": 0.0}

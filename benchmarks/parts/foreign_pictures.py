@@ -1,7 +1,7 @@
-"""Pictures of other kinds than photographs of objects: what a model should abstain from.
+"""Pictures of other kinds than photographs of objects: a model should abstain from them.
 
 Handwritten digits and crops of two photographs come with scikit-learn. Pages of text and plots are
-drawn.
+generated.
 """
 
 import string
@@ -17,7 +17,7 @@ SIDE = 224
 
 
 def write_foreign(folder: Path, *, each: int = 100) -> list[Path]:
-    """Write so many pictures of each of four kinds below a new folder."""
+    """Write `each` pictures of each of four kinds below a new folder."""
     folder.mkdir(parents=True)
     written: list[Path] = []
     for kind in (_digits(), _crops(), _pages(), _plots()):

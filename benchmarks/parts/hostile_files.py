@@ -1,4 +1,4 @@
-"""Picture files that mean ill, each for four addresses, and the reasons that may become of them."""
+"""Hostile picture files, and the reasons with which they may fail."""
 
 import io
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class HostileFile:
 
 
 def hostile_files() -> Iterator[HostileFile]:
-    """Ten kinds, one at a time: together they would be much memory."""
+    """Ten kinds, one at a time: together they would need much memory."""
     for kind, content in jpeg_bombs():
         yield HostileFile(kind, content, DAMAGED)
     yield HostileFile("a tile of 25,000 squared", tile_bomb(), DAMAGED | COSTLY)

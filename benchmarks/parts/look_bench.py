@@ -1,4 +1,4 @@
-"""A worker with models on one encoder: real records of the sandbox, and drawn embeddings."""
+"""A worker with models on one encoder: real records of the sandbox, and random embeddings."""
 
 import json
 from collections.abc import Iterator
@@ -31,13 +31,13 @@ from trainer.models.encoders import EncoderSource, add_encoder
 
 NETWORK, SIZE = "torchvision:resnet18", 224
 HOSTS = tuple(f"museum{number:02}.example" for number in range(1, 41))
-SHARES = (0.6, *[0.03] * (len(CONCEPTS) - 1))  # of the records that each concept is found in
-PART = 10_000  # rows of a transaction
+SHARES = (0.6, *[0.03] * (len(CONCEPTS) - 1))  # of the records for which each concept is written
+PART = 10_000  # rows per transaction
 
 
 @dataclass(frozen=True, kw_only=True)
 class LookBench:
-    """What runs, and what the models are on."""
+    """The running service, and the encoder of the models."""
 
     service: Service
     encoder: Encoder
@@ -46,7 +46,7 @@ class LookBench:
     sandbox_url: str
 
     def promote(self, name: str, sample: Embeddings) -> None:
-        """A model with a drawn head, whose concepts are found in SHARES of the sample."""
+        """Promote a model with a random head; SHARES of the sample get its concepts."""
         drawn = np.random.default_rng(sum(name.encode()))
         weight = drawn.normal(size=(len(CONCEPTS), self.encoder.description.dimension))
         logits = Head.rounded(weight, np.zeros(len(CONCEPTS))).logits(sample)
@@ -71,14 +71,13 @@ class LookBench:
             connection.execute(_MODEL, row | {"encoder_id": self.encoder_id})
 
     def requests(self) -> int:
-        """Those that the sandbox has answered so far."""
+        """How many requests the sandbox has answered so far."""
         with urlopen(f"{self.sandbox_url}/sandbox/requests", timeout=60) as answer:
             told = json.load(answer)
         return sum(int(host["requests"]) for host in told.values())
 
     def add_drawn(self, sample: Embeddings, numbers: range) -> None:
-        """Records of the store whose pictures the encoder has seen, with embeddings around those
-        of a sample."""
+        """Add records whose pictures count as seen, with embeddings around those of a sample."""
         drawn = np.random.default_rng(numbers.start)
         for start in range(numbers.start, numbers.stop, PART):
             part = range(start, min(start + PART, numbers.stop))
@@ -88,8 +87,9 @@ class LookBench:
         self._settle()
 
     def _settle(self) -> None:
-        """Leave the tables as autovacuum leaves those of a store that has been in use; otherwise it
-        would work on a million new rows while they are read."""
+        """Vacuum the tables as in a store that is in use. Otherwise autovacuum would work on a
+        million new rows while they are read.
+        """
         filled = ("record", "picture_seen", partition_of(self.encoder_id))
         with self.service.engine.connect() as connection:
             alone = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -103,7 +103,7 @@ _MODEL = text("""
 
 
 def drawn_id(number: int) -> str:
-    """The ID of a record whose embedding was drawn."""
+    """The ID of a record with a random embedding."""
     return f"/{number % 2000 + 1}/drawn_{number:08}"
 
 
@@ -129,7 +129,7 @@ def _add_part(engine: Engine, encoder_id: int, part: range, vectors: Embeddings)
 
 @contextmanager
 def look_bench(folder: Path) -> Iterator[LookBench]:
-    """Everything that runs, with an encoder and the concepts in the store."""
+    """Start the service, with an encoder and the concepts in the store."""
     model_dir = folder / "models"
     torch.manual_seed(0)
     source = EncoderSource(

@@ -1,7 +1,7 @@
-"""Museums of ../shared in a store: looked at once, labelled, and for each a model of the others.
+"""Museums of ../shared in a store, with embeddings and labels, and for each a model of the others.
 
-For each museum a dataset has the records of the others, and heads learn from it, as `trainer train`
-and `trainer promote` do it.
+For each museum a dataset has the records of the others. Heads learn from it as in `trainer train`
+and `trainer promote`.
 """
 
 import hashlib
@@ -47,8 +47,9 @@ _SEEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UnseenMuseum:
-    """A museum with its records, their embeddings (n, dimension) and labels (n,), and a model that
-    has learned from the others."""
+    """A museum: its records, their embeddings (n, dimension) and labels (n,), and a model that has
+    learned from the others.
+    """
 
     name: str
     records: tuple[str, ...]
@@ -71,7 +72,7 @@ class MuseumStore:
 
 @contextmanager
 def museum_store(folder: Path) -> Iterator[MuseumStore]:
-    """A store with the museums, and a broker, until the block ends."""
+    """Run a store with the museums, and a broker, during the block."""
     with store_and_broker() as engine:
         items = [json.loads(line) for line in _lines()]
         names = sorted({str(item["dataProvider"]) for item in items})
@@ -90,7 +91,7 @@ def museum_store(folder: Path) -> Iterator[MuseumStore]:
 
 
 def add_seen(engine: Engine, pictures: dict[str, bytes]) -> None:
-    """Say which pictures the encoder has seen of records, by the sha256 of their bytes."""
+    """Record which pictures of records the encoder has seen, by the sha256 of their bytes."""
     seen = [
         Seen(
             record_id=record_id,
@@ -115,7 +116,7 @@ def _lines() -> list[str]:
 
 
 def _fill(engine: Engine, items: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
-    """Concepts, records, stored pictures, and a dataset for each museum, of the others' records."""
+    """Add concepts, records, stored pictures, and for each museum a dataset of the others."""
     labels = sorted({item["category"] for item in items})
     uri_of = {label: CONCEPT.format(number) for number, label in enumerate(labels)}
     pictures = {item["id"]: picture_of(item) for item in items}

@@ -1,4 +1,4 @@
-"""Photographs of ../shared with their embeddings, and heads that are trained on a part of them."""
+"""Photographs of ../shared with their embeddings, and heads that learn from a part of them."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ CONCEPT = "http://data.europeana.eu/concept/{}"
 
 
 def missing() -> Path | None:
-    """What of ../shared is not there."""
+    """The first missing folder of ../shared; None if all are there."""
     return next((path for path in (WEIGHTS, ELEMENTS, MUSEUM) if not path.exists()), None)
 
 
@@ -67,7 +67,7 @@ class Photographs:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Studio:
-    """A store with an encoder, and the photographs that it embedded."""
+    """A store with an encoder, and photographs with their embeddings."""
 
     engine: Engine
     folder: Path
@@ -81,7 +81,7 @@ class Studio:
         return train_heads(self.folder, self.encoder, ready, learned.groups, name, **settings)
 
     def foreign(self) -> Embeddings:
-        """Those of pictures of other kinds than photographs of objects."""
+        """The embeddings of pictures that are not photographs of objects."""
         write_foreign(self.folder / "foreign" / "none")
         data = folder_data(self.folder / "foreign", {"none": CONCEPT.format(0)})
         return embed(data, self.encoder, self.engine, self.folder).embeddings
@@ -129,7 +129,7 @@ def promote_heads(
 
 @contextmanager
 def studio() -> Iterator[Studio]:
-    """Elements and museum, embedded; all is there until the block ends."""
+    """Elements and museums with their embeddings, during the block."""
     with TemporaryDirectory() as temporary, store_and_broker() as engine:
         folder = Path(temporary)
         stored, _ = add_encoder(engine, folder, "mobilenet", of_library(NETWORK, WEIGHTS, None))

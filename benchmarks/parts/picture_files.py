@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 LEAST_MEGAPIXELS, MOST_MEGAPIXELS = 0.3, 12.0  # evenly on a logarithmic scale: 3.2 on average
-DETAIL = 0.3  # of noise over soft colours: 0.28 bytes a pixel, as a camera's files have
+DETAIL = 0.3  # of noise over soft colours: 0.28 bytes a pixel, like a camera's files
 QUALITY = 88
 
 
@@ -23,7 +23,7 @@ def draw_pictures(
     *,
     megapixels: tuple[float, float] = (LEAST_MEGAPIXELS, MOST_MEGAPIXELS),
 ) -> list[Path]:
-    """Files of the least to the most megapixels, in an order that mixes sizes; always the same."""
+    """Files from the least to the most megapixels, in an order that mixes sizes."""
     folder.mkdir(parents=True, exist_ok=True)
     ranks = np.random.default_rng(0).permutation(count).tolist()
     paths = [folder / f"{number:04}.jpg" for number in range(count)]
@@ -38,7 +38,7 @@ def draw_pictures(
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Records of a data set that show pictures in turn, and in turn are on `hosts`."""
+    """Records of a data set; they take the pictures in turn, and the `hosts` in turn."""
 
     dataset: str
     records: int
@@ -49,7 +49,7 @@ class Series:
         return [self._id(n) for n in range(self.records) if self._host(n) != but_host]
 
     def items(self, pictures: Sequence[str]) -> Iterator[dict[str, object]]:
-        """The records as the sandbox's catalogue has them; `pictures` are paths in its folder."""
+        """The records as in the sandbox's catalogue; `pictures` are paths in its folder."""
         for number in range(self.records):
             host = self._host(number)
             yield {

@@ -1,9 +1,9 @@
-"""Image hosts that cost next to nothing, in a process of their own: what is measured is the client.
+"""Image hosts that cost almost nothing, in their own process, so that the client is measured.
 
-Every host is an address of 127.0.0.0/8 on one port. A path is `/<number>.jpg`, and the number
-decides which picture it is and whether it fails, so that every client meets the same. Each host has
-Europeana's thumbnails as well: the first digits of `/thumbnail/v3/400/<digest>` are the number. A
-search, by which a worker checks its key, finds nothing.
+Every host is an address of 127.0.0.0/8 on one port. A path is `/<number>.jpg`. The number decides
+which picture it is and whether it fails, so all clients get the same. Each host also has
+Europeana's thumbnails: the first digits of `/thumbnail/v3/400/<digest>` are the number. A search,
+with which a worker checks its key, has no results.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class ServerOptions:
     mean_bytes: int = 370_000
 
     def fault(self, number: int) -> str | None:
-        """What goes wrong with this picture, if anything."""
+        """The fault of this picture; None if it has none."""
         spaced = round(1 / self.fault_share) if self.fault_share else 0
         position, rest = divmod(number, spaced) if spaced else (0, 1)
         return FAULTS[position % len(FAULTS)] if rest == 0 else None
@@ -52,7 +52,7 @@ class PictureServer:
 
 @contextmanager
 def picture_server(options: ServerOptions) -> Iterator[PictureServer]:
-    """The hosts, for the time of the block."""
+    """Run the hosts during the block."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve_forever, args=(options, theirs), daemon=True)
@@ -77,7 +77,7 @@ class _Hosts:
         self.pictures = _draw_pictures(options.mean_bytes)
 
     def answer(self, path: bytes) -> tuple[bytes, bool]:
-        """What to send, and whether the connection stands after it."""
+        """The bytes to send, and whether the connection stays open."""
         if path.startswith(_SEARCH):
             return _ok("application/json", _NOTHING_FOUND), True
         number = _number_of(path)
@@ -90,7 +90,7 @@ class _Hosts:
 
 
 class _Connection(asyncio.Protocol):
-    """One client at one host; a request at a time."""
+    """One client at one host, with one request at a time."""
 
     def __init__(self, hosts: _Hosts) -> None:
         self._hosts = hosts
@@ -146,7 +146,7 @@ async def _serve(options: ServerOptions, told: Connection) -> None:
 
 
 def _draw_pictures(mean_bytes: int) -> list[bytes]:
-    """JPEGs of noise and of sizes from a third to three times the median, as files go."""
+    """JPEGs of noise; their sizes are from a third to three times the median, like real files."""
     rng = random.Random(1)
     shares = [rng.lognormvariate(0, 0.5) for _ in range(DISTINCT_PICTURES)]
     scale = mean_bytes / (sum(shares) / len(shares))
@@ -154,7 +154,7 @@ def _draw_pictures(mean_bytes: int) -> list[bytes]:
 
 
 def _noise(rng: random.Random, size: int) -> bytes:
-    """A JPEG of about this size: noise costs 0.6 bytes a pixel at this quality, the head 600."""
+    """A JPEG of about this size: noise takes 0.6 bytes per pixel at this quality, the head 600."""
     side = max(16, round((max(0, size - 600) / 0.6) ** 0.5))
     jpeg = io.BytesIO()
     image = Image.frombytes("RGB", (side, side), rng.randbytes(3 * side * side))

@@ -1,4 +1,4 @@
-"""Seconds of the processor that this process and a Postgres on this machine have used."""
+"""Processor seconds of this process and of a Postgres on this machine."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _POSTMASTER = text("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1
 
 @dataclass(frozen=True, kw_only=True)
 class Used:
-    """Seconds of the processor, user and system."""
+    """Processor seconds, user and system."""
 
     own: float
     postgres: float
@@ -21,10 +21,9 @@ class Used:
 
 
 class ProcessorTime:
-    """What this process and all processes of the Postgres of an engine have used so far.
+    """Processor seconds of this process and of all processes of an engine's Postgres so far.
 
-    Background processes, autovacuum too, count; those that have ended are among what their parent
-    waited for.
+    Background processes count, also autovacuum. Ended processes are in the figure of their parent.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -1,5 +1,5 @@
-"""How every benchmark ends: one JSON object on the last line of standard output, and exit code 1
-where a bar is missed.
+"""The end of every benchmark: one JSON object on the last line of standard output, and exit code 1
+if a bar is missed.
 
     finish(
         figures={"rows_per_second": 41_000, "times_add_all": 9.3, "memory_ratio": 1.1},
@@ -23,7 +23,7 @@ _CPU_LINE = re.compile(r"^(model name|flags)\s*: (.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure must reach, or must not exceed."""
+    """The limits that a figure must keep."""
 
     lowest: float = float("-inf")
     highest: float = float("inf")
@@ -37,24 +37,24 @@ class Bar:
 
 
 def at_least(figure: float) -> Bar:
-    """A bar for what should be high."""
+    """A bar for a figure that should be high."""
     return Bar(lowest=figure)
 
 
 def at_most(figure: float) -> Bar:
-    """A bar for what should be low."""
+    """A bar for a figure that should be low."""
     return Bar(highest=figure)
 
 
 def between(lowest: float, highest: float) -> Bar:
-    """A bar for what should be neither too low nor too high."""
+    """A bar for a figure that should be neither too low nor too high."""
     return Bar(lowest=lowest, highest=highest)
 
 
 def finish(*, figures: Mapping[str, Any], bars: Mapping[str, Bar]) -> NoReturn:
     """Print figures, bars and machine, and end the process: 0 if every bar holds, else 1.
 
-    `bars` are keyed by the name of the figure that they bind.
+    The keys of `bars` are names of figures.
     """
     missed = [name for name, bar in bars.items() if not bar.holds(figures[name])]
     result = {
@@ -70,7 +70,7 @@ def finish(*, figures: Mapping[str, Any], bars: Mapping[str, Bar]) -> NoReturn:
 
 
 def machine() -> dict[str, Any]:
-    """The processor with its widest vectors, the cores that are ours, and the memory."""
+    """The processor with its widest vectors, the cores for this process, and the memory."""
     told = dict(_CPU_LINE.findall(Path("/proc/cpuinfo").read_text(encoding="utf-8")))
     flags = told.get("flags", "").split()
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")

@@ -1,6 +1,6 @@
-"""What a benchmark works on: a store and a broker, the sandbox, and programs of the product.
+"""Services for a benchmark: a store and a broker, the sandbox, and programs of the product.
 
-Each is a process of its own and ends with its block. Programs run on this checkout.
+Each has its own process and ends with its block. Programs run on this checkout.
 """
 
 import json
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ from deploy.local import local_services
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LATENCY = 0.1  # seconds on every answer of the sandbox
-PATIENCE = 180.0  # seconds until something that should happen has happened
+PATIENCE = 180.0  # seconds to wait for a condition
 
 
 @contextmanager
 def store_and_broker() -> Iterator[Engine]:
-    """A migrated store and a broker, where DATABASE_URL and BROKER_URL say from now on."""
+    """Run a migrated store and a broker, and set DATABASE_URL and BROKER_URL."""
     with local_services() as services:
         os.environ["BROKER_URL"] = services.broker_url
         migrate(services.database_url)
@@ -39,7 +40,7 @@ def store_and_broker() -> Iterator[Engine]:
 
 
 def migrate(database_url: str) -> None:
-    """Bring a store to the last migration, and name it by DATABASE_URL."""
+    """Migrate a store, and set DATABASE_URL to it."""
     os.environ["DATABASE_URL"] = database_url
     command.upgrade(Config(REPOSITORY / "alembic.ini"), "head")
 
@@ -51,7 +52,7 @@ def program(name: str, *arguments: str) -> list[str]:
 
 @contextmanager
 def running(command: list[str], environment: Mapping[str, str]) -> Iterator[psutil.Process]:
-    """A program for as long as the block lasts."""
+    """Run a program during the block."""
     with subprocess.Popen(command, cwd=REPOSITORY, env=os.environ | environment) as process:
         try:
             yield psutil.Process(process.pid)
@@ -61,18 +62,23 @@ def running(command: list[str], environment: Mapping[str, str]) -> Iterator[psut
 
 @contextmanager
 def sandbox_process(
-    folder: Path, *options: str, faults: Mapping[str, Any], module: str = "deploy.sandbox"
+    folder: Path,
+    *options: str,
+    faults: Mapping[str, Any],
+    module: str = "deploy.sandbox",
+    latency: float = LATENCY,
 ) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
-    """The sandbox, and the environment for its users; `folder` takes the file of its faults."""
+    """The sandbox, and the environment for its clients; `folder` gets the file of its faults."""
     path = folder / "faults.json"
     path.write_text(json.dumps(faults), encoding="utf-8")
-    given = [*options, "--faults", str(path), "--latency", str(LATENCY)]
+    given = [*options, "--faults", str(path), "--latency", str(latency)]
     command = [sys.executable, "-m", module, "--port", "0", "--quota", "1000000", *given]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         try:
-            lines = process.stdout or ()
-            export = next(line for line in lines if line.strip().startswith("export"))
-            variables = dict(part.split("=", 1) for part in export.split()[1:])
+            lines = iter(process.stdout or ())
+            next(lines)  # the greeting
+            exports = takewhile(lambda line: line.strip().startswith("export"), lines)
+            variables = dict(part.split("=", 1) for line in exports for part in line.split()[1:])
             yield psutil.Process(process.pid), variables
         finally:
             process.terminate()
@@ -81,14 +87,14 @@ def sandbox_process(
 def wait_for(
     condition: Callable[[], bool], *, seconds: float = PATIENCE, every: float = 0.05
 ) -> float:
-    """Wait until it holds; how many seconds it took.
+    """Wait until the condition holds; returns how many seconds it took.
 
     Raises:
-        TimeoutError: it does not come to hold.
+        TimeoutError: it does not hold in time.
     """
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
-            raise TimeoutError("what was waited for did not happen")
+            raise TimeoutError("the condition did not hold in time")
         time.sleep(every)
     return time.monotonic() - began

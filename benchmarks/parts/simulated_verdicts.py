@@ -1,5 +1,6 @@
-"""Verdicts that are simulated from a museum's labels, through the desk's and the teacher's own
-functions, and how well heads do that were taught by them."""
+"""Verdicts simulated from a museum's labels, through the functions of the desk and the teacher, and
+the accuracy of heads that learn from them.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from desk.web.cards import AT_A_TIME
 from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit
 
-COUNTS = (50, 100)  # verdicts after which heads are taught
+COUNTS = (50, 100)  # verdicts after which heads are retrained
 SHOWN = 0.9  # of a museum's records, so that the choices of draws differ
 REVIEWER = 1  # the number of the only account
 _HIDE = text("DELETE FROM picture_seen WHERE record_id = ANY(CAST(:hidden AS text[]))")
@@ -27,7 +28,7 @@ _HIDE = text("DELETE FROM picture_seen WHERE record_id = ANY(CAST(:hidden AS tex
 
 @dataclass(frozen=True, kw_only=True)
 class TaughtAccuracy:
-    """Which records (n,) a head that was taught tells right, and which were judged (n,)."""
+    """Which records (n,) a retrained head predicts right, and which were judged (n,)."""
 
     right: np.ndarray[Any, np.dtype[np.bool_]]
     judged: np.ndarray[Any, np.dtype[np.bool_]]
@@ -37,7 +38,7 @@ class TaughtAccuracy:
         return float(self.right[~self.judged].mean())
 
     def beyond(self, other: "TaughtAccuracy") -> float:
-        """The difference to another accuracy on the records that were judged for neither."""
+        """The difference to another accuracy, on the records that neither has judged."""
         both = ~(self.judged | other.judged)
         return float(self.right[both].mean() - other.right[both].mean())
 
@@ -45,7 +46,7 @@ class TaughtAccuracy:
 TaughtAccuracies = dict[int, TaughtAccuracy]
 """By the number of verdicts."""
 Choose = Callable[[Connection, int], list[str]]
-"""The IDs of the next records to judge, after so many."""
+"""The IDs of the next records to judge, after a number of verdicts."""
 
 
 def say(connection: Connection, museum: UnseenMuseum, record_ids: Sequence[str]) -> None:
@@ -71,7 +72,7 @@ def say(connection: Connection, museum: UnseenMuseum, record_ids: Sequence[str])
 
 
 def taught(connection: Connection, place: MuseumStore, museum: UnseenMuseum) -> Answering:
-    """The model that the teacher would make of the verdicts so far."""
+    """The model that the teacher would make from the verdicts so far."""
     pictures = read_examples(
         connection, museum.base.description, place.encoder.id, data_provider=museum.name
     )
@@ -82,9 +83,9 @@ def taught(connection: Connection, place: MuseumStore, museum: UnseenMuseum) -> 
 
 
 def draw(place: MuseumStore, museum: UnseenMuseum, seed: int) -> dict[str, TaughtAccuracies]:
-    """Judge and teach, and forget all of it: records that the desk chooses, and random ones.
+    """Judge records that the desk chooses, and random ones, retrain, and roll everything back.
 
-    Both choose among the same records, which the seed draws.
+    Both choose among the same records, a random draw by the seed.
     """
     order: list[str] = np.random.default_rng(seed).permutation(museum.records).tolist()
     shown = round(SHOWN * len(order))

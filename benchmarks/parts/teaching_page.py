@@ -36,7 +36,7 @@ def page_seconds(place: MuseumStore, folder: Path) -> float:
 
 
 def _add_large(place: MuseumStore) -> str:
-    """The name of a new museum, whose pictures are each between two of another one."""
+    """Add a museum, each of its pictures between two of another one; returns its name."""
     known = place.museums[-1].embeddings.astype(np.float32)
     near, far = known[np.random.default_rng(0).integers(len(known), size=(2, RECORDS))]
     name, records = "A large museum", [f"/0/large{number}" for number in range(RECORDS)]

@@ -1,7 +1,7 @@
-"""A worker process over tiny pictures and a tiny classifier: what takes time is ours alone.
+"""A worker process with tiny pictures and a tiny classifier, so that our code takes the time.
 
-Postgres, Valkey, image hosts and the worker are real, each a process of its own. The store knows
-the records, so that no API is asked.
+Postgres, Valkey, image hosts and the worker are real, each in its own process. The store has the
+records, so that no API is needed.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from benchmarks.parts.picture_server import (
 )
 from benchmarks.parts.services import program, running, store_and_broker
 
-ARCHITECTURE, SIZE = "squeezenet1_1", 32  # a third of a millisecond a picture
+ARCHITECTURE, SIZE = "squeezenet1_1", 32  # a third of a millisecond per picture
 MEAN_BYTES = 1_500  # of a picture
 HOSTS = 40
 MAP, PAINTING = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/47"
@@ -41,7 +41,7 @@ class TinyService:
 
 @contextmanager
 def tiny_service(folder: Path, *, records: int, latency: float) -> Iterator[TinyService]:
-    """Everything that a worker needs; `folder` is for the model, `latency` that of the hosts."""
+    """Start all that a worker needs; `folder` is for the model, `latency` is that of the hosts."""
     options = ServerOptions(hosts=HOSTS, latency=latency, fault_share=0.0, mean_bytes=MEAN_BYTES)
     with picture_server(options) as pictures, store_and_broker() as engine:
         environment = NO_LIMITS | {
@@ -57,7 +57,7 @@ def tiny_service(folder: Path, *, records: int, latency: float) -> Iterator[Tiny
 
 
 def put_tiny_in_service(engine: Engine, model_dir: Path) -> None:
-    """A classifier that sees a map in every picture and a painting in none."""
+    """Put a classifier in service that predicts a map for every picture and never a painting."""
     description = drawn_description(ARCHITECTURE, SIZE, {MAP: 0.0, PAINTING: None})
     put_classifier_in_service(engine, model_dir, "tiny", description)
 
@@ -71,7 +71,7 @@ _RECORDS = text("""
 
 
 def add_records(engine: Engine, pictures: PictureServer, records: int) -> None:
-    """Records /1/r0, /1/r1, ... with the address of their picture."""
+    """Add records /1/r0, /1/r1, ... with the address of their picture."""
     hosts = [host_address(number) for number in range(HOSTS)]
     asked = {"records": records, "hosts": hosts, "count": HOSTS, "port": str(pictures.port)}
     with engine.begin() as connection:
@@ -79,5 +79,5 @@ def add_records(engine: Engine, pictures: PictureServer, records: int) -> None:
 
 
 def record_ids(count: int, *, first: int = 0) -> Iterator[str]:
-    """So many of the records."""
+    """The IDs of `count` records."""
     return (f"/1/r{number}" for number in range(first, first + count))

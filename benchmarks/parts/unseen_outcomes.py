@@ -1,7 +1,7 @@
-"""Outcomes of chunks without looking: the ledger has its work, and no picture is fetched.
+"""Outcomes of chunks without pictures: the ledger does its work, and no picture is fetched.
 
-A record's number, the last digits of its ID, decides what it comes to: one in 256 is enriched, one
-in 100 fails for good, all others are below the threshold. Each has one of 64 data providers.
+A record's number, the last digits of its ID, decides its outcome: one in 256 is enriched, one in
+100 fails for good, all others are below the threshold. Each has one of 64 data providers.
 """
 
 from datetime import UTC, datetime
@@ -25,12 +25,12 @@ _RECORDS = text("INSERT INTO record (id) SELECT unnest(CAST(:ids AS text[]))")
 
 
 def record_id(number: int) -> str:
-    """An ID as long as many museums' are."""
+    """An ID as long as those of many museums."""
     return f"/{number % 2000 + 1}/object_of_the_museum_{number:0{DIGITS}d}"
 
 
 def add_enriched_records(engine: Engine, records: int) -> None:
-    """Put those of the first records into the store that are to be enriched, and the concept."""
+    """Add the concept, and those of the first records that will be enriched."""
     with engine.begin() as connection:
         connection.execute(_CONCEPTS, {"concept": CONCEPT})
         ids = [record_id(number) for number in range(0, records, ENRICHED_EVERY)]
@@ -38,7 +38,7 @@ def add_enriched_records(engine: Engine, records: int) -> None:
 
 
 def outcome_of(lease: Lease) -> ChunkResults:
-    """What the records of a chunk come to."""
+    """The outcomes of the records of a chunk."""
     results = ChunkResults()
     for each in lease.record_ids:
         number = int(each[-DIGITS:])

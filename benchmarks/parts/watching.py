@@ -1,4 +1,4 @@
-"""Looking at something again and again while a benchmark works."""
+"""Repeated readings while a benchmark works."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def watching(look: Callable[[], None], *, per_second: float) -> Iterator[None]:
-    """Look so often, in a thread of its own, until the block ends."""
+    """Call `look` at this rate, in its own thread, until the block ends."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -25,7 +25,7 @@ def watching(look: Callable[[], None], *, per_second: float) -> Iterator[None]:
 
 
 def pss_gib(process_id: int) -> float:
-    """What a process and its descendants hold; shared memory counts once."""
+    """The memory of a process and its descendants; shared memory counts once."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):

@@ -11,13 +11,13 @@ from benchmarks.parts.services import REPOSITORY
 
 @contextmanager
 def worktree(commit: str) -> Iterator[Path]:
-    """The commit's files, until the block ends; the process ends if there is no such commit."""
+    """The commit's files, during the block; if there is no such commit, the process ends."""
     git = ("git", "-C", str(REPOSITORY), "worktree")
     with tempfile.TemporaryDirectory(prefix="worktree-") as folder:
         root = Path(folder).resolve() / "tree"
         added = subprocess.run([*git, "add", "--quiet", "--detach", str(root), commit], check=False)
         if added.returncode:
-            raise SystemExit(f"{commit} is no commit of {REPOSITORY}")
+            raise SystemExit(f"{commit} is not a commit of {REPOSITORY}")
         try:
             yield root
         finally:

@@ -74,7 +74,7 @@ def _options(asked: dict[str, str], host: str | None, *, on_redis: bool) -> dict
     unchecked = check == "none"
     if unchecked:
         log.warning(
-            "any certificate of the broker is believed, also that of somebody in between",
+            "any certificate of the broker is believed, also that of someone in between",
             remedy=f"remove {_CHECK}=none from BROKER_URL; ssl_ca_certs names your authority",
         )
     mode = ssl.CERT_NONE if unchecked else ssl.CERT_REQUIRED

@@ -35,7 +35,7 @@ class QuotaGate:
 
         Raises:
             RateLimitedError: that is more than `longest` seconds; `why` is what the API said.
-            ApiError: the transport was closed meanwhile.
+            ApiError: the transport was closed during the wait.
         """
         seconds = self._seconds_left()
         if seconds <= 0:

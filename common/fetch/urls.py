@@ -26,7 +26,7 @@ URL_START = r"substring(record.media_url FROM '^\s*[A-Za-z]+://[^/?#]*')"
 
 @dataclass(frozen=True)
 class CheckedUrl:
-    """A sound http(s) URL; its text form leaves the query out, which may hold somebody's key."""
+    """A sound http(s) URL; its text form leaves the query out, which may hold someone's key."""
 
     scheme: str
     host: str  # ASCII, lower case, an IPv6 address without brackets

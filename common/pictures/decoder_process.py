@@ -54,7 +54,7 @@ Make = Callable[[DecoderReply, memoryview], Made]
 
 
 class _LostError(Exception):
-    """Somebody killed the decoder, or it stood still: the machine may be to blame."""
+    """Someone killed the decoder, or it stood still: the machine may be to blame."""
 
     def __init__(self, failure: RecordError) -> None:
         super().__init__(str(failure))

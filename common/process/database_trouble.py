@@ -20,7 +20,7 @@ _WHAT_TO_DO = {
     errorcodes.LOCK_NOT_AVAILABLE: "A migration, an export or a process that was stopped may do "
     "that. Run the same command again when it has ended.",
     errorcodes.DEADLOCK_DETECTED: "Run the same command again.",
-    errorcodes.QUERY_CANCELED: "Somebody stopped it, or it took longer than the database allows. "
+    errorcodes.QUERY_CANCELED: "Someone stopped it, or it took longer than the database allows. "
     "Run the same command again, or ask who runs the database.",
 }
 

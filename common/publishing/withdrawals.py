@@ -139,7 +139,7 @@ def groundless_words(connection: Connection) -> str:
         return ""
     lost = counted(number, "published statement has", "published statements have")
     return (
-        f"{lost} no grounds any more. The process publisher run withdraws them. "
+        f"{lost} lost their grounds. The process publisher run withdraws them. "
         "If it does not run: publisher sync"
     )
 

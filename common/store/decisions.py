@@ -174,14 +174,22 @@ _BLOCKS = """
 # Two statements in one message: the second sees what was decided while the first one waited.
 _HELD_BLOCKS = text(f"{AdvisoryLock.DECISIONS.share}; {_BLOCKS}")
 _READ_BLOCKS = text(_BLOCKS)
+_CHANGED_BLOCKS = text("""
+    SELECT DISTINCT data_provider, concept_uri FROM decision
+    WHERE decided <> 'consented' AND greatest(decided_at, undone_at) >= :since
+""")
 
 
 def standing_blocks(connection: Connection, *, hold: bool = False) -> list[StandingBlock]:
     """What is blocked now; with `hold`, new decisions wait until the transaction ends."""
     rows = connection.execute(_HELD_BLOCKS if hold else _READ_BLOCKS)
-    return [
-        StandingBlock(data_provider=row.data_provider, concept_uri=row.concept_uri) for row in rows
-    ]
+    return [StandingBlock(**row) for row in rows.mappings()]
+
+
+def changed_blocks(connection: Connection, since: datetime) -> list[StandingBlock]:
+    """What was blocked, or is no longer blocked, since a time of the database."""
+    rows = connection.execute(_CHANGED_BLOCKS, {"since": since})
+    return [StandingBlock(**row) for row in rows.mappings()]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,7 @@ class PlaceAsked:
 class PicturesRead:
     """What was asked for and is kept: `places` are indexes of the question, in no order.
 
-    `vectors` are halfs (n, dimension), and `seen_at` says when each picture was looked at.
+    `vectors` are float16 (n, dimension), and `seen_at` says when each picture was looked at.
     """
 
     places: list[int]
@@ -173,7 +173,7 @@ def keep_vectors(
         batch, or on another device, may get other last bits.
 
     Raises:
-        IntegrityError: another transaction kept one of them meanwhile (`is_kept_meanwhile`), or a
+        IntegrityError: another transaction kept one of them first (`is_kept_meanwhile`), or a
             vector has another dimension than the encoder.
         StoreError: what is kept of one of them is not of the encoder's length.
     """
@@ -206,7 +206,7 @@ def save_seen(connection: Connection, seen: Iterable[Seen]) -> None:
     key, so that transactions over the same records do not deadlock.
 
     Raises:
-        IntegrityError: another transaction wrote one of them meanwhile (`is_kept_meanwhile`).
+        IntegrityError: another transaction wrote one of them first (`is_kept_meanwhile`).
     """
     said = {(each.record_id, each.source.value): each for each in seen}
     asked = {"record_ids": sorted({record_id for record_id, _ in said})}

@@ -3,7 +3,7 @@
 A provider's model goes before the one for all, and is on the same encoder, so that one look at a
 picture serves both. The model for all has the stage active. All changes are made one after another.
 
-A model is *serving* if a row of `service` is open for it, *retired* if somebody retired it, and
+A model is *serving* if a row of `service` is open for it, *retired* if someone retired it, and
 *not serving* otherwise.
 """
 
@@ -167,7 +167,7 @@ def go_back(
     """Put the model in service again that served before; going back again undoes it.
 
     Args:
-        instead_of: the number of the model that is to go. If it serves no longer, somebody else was
+        instead_of: the number of the model that is to go. If it serves no longer, someone else was
             faster, and going back would bring it back.
 
     Returns:
@@ -182,7 +182,7 @@ def go_back(
     present = serving(connection, data_provider)
     if instead_of is not None and (present is None or present.model_id != instead_of):
         raise UsageError(
-            "The models in service were changed meanwhile, and nothing was done. "
+            "The models in service have already changed, so nothing was done. "
             "Look which one serves now, then go back if that is still needed."
         )
     before = served_before(connection, data_provider)

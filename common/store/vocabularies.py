@@ -138,7 +138,7 @@ def vocabulary_of_model(
     ]
     if len(set(categories.values())) < len(own):  # a store of before could have a label twice
         own = with_categories(own)
-    # Not the model's name alone: it would be the newest version of somebody's vocabulary.
+    # Not the model's name alone: it would be the newest version of someone's vocabulary.
     version, _ = keep_vocabulary(
         connection, f"model-{model}", Vocabulary(tuple(own)), source=f"model {model}"
     )

@@ -59,7 +59,7 @@ class Description:
     that is less like the pictures in `likeness` than `least_likeness` gets no concept; a model
     without them never abstains. `created_from` describes the origin for people. A model that was
     imported without pictures has no `self_test`, a model of an older version no `promise`,
-    `likeness` or `known`; and `calibration`, which is not used any more. `known` lists the pictures
+    `likeness` or `known`; and `calibration`, which is no longer used. `known` lists the pictures
     that the model was trained on or measured by.
     """
 

@@ -77,7 +77,7 @@ class Served:
     """A network with what a runtime must know of it.
 
     `title` names it in messages. `sha256` is that of all that it was made of. `is_exact` asks for
-    at least the precision of halfs. `examples` are pictures to compare runtimes by, none if there
+    at least the precision of float16. `examples` are pictures to compare runtimes by, none if there
     are no better ones than noise.
     """
 

@@ -21,12 +21,12 @@ from deploy.local.server import Folders
 
 __all__ = ["Broker", "Folders", "Postgres", "Services", "local_services", "service_folders"]
 
-LONGEST_FOLDER = 60  # characters; with the socket's name it must stay below 104
+LONGEST_FOLDER = 60  # characters; with the socket's name it must be below 104
 
 
 @dataclass(frozen=True)
 class Services:
-    """The servers that run, each with `start`, `stop` and `kill` on the same address."""
+    """The running servers; each can `start`, `stop` and `kill`, and its address stays the same."""
 
     postgres: Postgres
     broker: Broker
@@ -42,10 +42,10 @@ class Services:
 
 @contextmanager
 def local_services(data: Path | None = None) -> Iterator[Services]:
-    """Postgres and Valkey for as long as the block lasts.
+    """Run Postgres and Valkey during the block.
 
-    `data` keeps what is stored from run to run, safe against crashes. Without it everything is
-    temporary and as fast as possible.
+    With `data`, that folder keeps the data from run to run, safe against crashes. Without it all
+    data are temporary, and the servers are as fast as possible.
 
     Raises:
         StoreError, BrokerError: a server does not start, or another run uses `data`.
@@ -64,7 +64,7 @@ def service_folders(data: Path | None) -> Iterator[Folders]:
     with tempfile.TemporaryDirectory(prefix="enrichment-", dir=_temporary_root()) as name:
         temporary = Path(name)
         if os.geteuid() == 0:
-            temporary.chmod(0o711)  # the account of Postgres passes through to its own folder
+            temporary.chmod(0o711)  # the account of Postgres must reach its own folder
         if data is None:
             yield Folders(temporary / "data", sockets=temporary, durable=False)
         else:
@@ -72,7 +72,7 @@ def service_folders(data: Path | None) -> Iterator[Folders]:
 
 
 def _temporary_root() -> Path:
-    """The usual folder for temporary files, where the path of a socket in it is not too long."""
+    """The usual folder for temporary files, or /tmp if a socket's path would be too long."""
     usual = Path(tempfile.gettempdir()).absolute()
     private = os.geteuid() == 0 and any(
         not folder.stat().st_mode & 0o001 for folder in (usual, *usual.parents)

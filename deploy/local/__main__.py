@@ -1,4 +1,4 @@
-"""Run a command with a Postgres and a Valkey of its own: `python -m deploy.local -- COMMAND`."""
+"""Run a command with its own Postgres and Valkey: `python -m deploy.local -- COMMAND`."""
 
 import os
 import shutil
@@ -28,22 +28,21 @@ app = typer.Typer(add_completion=False)
 @app.command(no_args_is_help=True, context_settings={"allow_interspersed_args": False})
 def run(
     command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND", help="What to run, with its arguments.")
+        list[str], typer.Argument(metavar="COMMAND", help="The command to run, with its arguments.")
     ],
     data: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             file_okay=False,
-            help="Keep the data in this folder from run to run; without it nothing is kept.",
+            help="Keep the data in this folder from run to run. Default: delete them at the end.",
         ),
     ] = None,
 ) -> None:
-    """Run COMMAND with a Postgres and a Valkey that live as long as it does.
+    """Run COMMAND with its own Postgres and Valkey, which end with it.
 
-    COMMAND finds them in DATABASE_URL and BROKER_URL, and pg_dump and psql of that
-    Postgres in PATH. Where one of the addresses is set already, it stays as it is
-    and its server is not started.
+    COMMAND finds them in DATABASE_URL and BROKER_URL, and pg_dump and psql of that Postgres in
+    PATH. If one of the addresses is already set, it is used and its server is not started.
 
     The exit code is that of COMMAND.
 
@@ -64,7 +63,7 @@ def run(
 
 @contextmanager
 def _environment(data: Path | None) -> Iterator[dict[str, str]]:
-    """Our environment variables, with a running server behind each of SERVERS."""
+    """Our environment variables, with a running server for each variable in SERVERS."""
     environment = dict(os.environ)
     with ExitStack() as stack:
         folders = stack.enter_context(service_folders(data))
@@ -76,15 +75,15 @@ def _environment(data: Path | None) -> Iterator[dict[str, str]]:
                 environment[variable] = stack.enter_context(server(folders)).url
             else:
                 typer.echo(
-                    f"{variable} is set, so it is used and no server is started for it. "
-                    f"To have one started: env --unset={variable} ...",
+                    f"{variable} is set, so its server is used and none is started. To start one: "
+                    f"env --unset={variable} ...",
                     err=True,
                 )
         yield environment
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
-    """Run `command` to its end, passing on the signals we get; its exit code as a shell has it."""
+    """Run `command` to its end, and pass signals on. Returns its exit code as a shell would."""
     bound = bound_command(command, death_signal=signal.SIGTERM)
     with subprocess.Popen(bound, env=environment) as process:
 
@@ -99,7 +98,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 
 
 def _typed_at_a_terminal() -> bool:
-    """Whether the command got this signal from the terminal as well, as all in front of it do."""
+    """Whether the terminal sent this signal also to the command."""
     try:
         with Path("/dev/tty").open("rb") as terminal:
             return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()

@@ -1,8 +1,8 @@
-"""Become COMMAND, bound to the life of the process that asked for it (Linux).
+"""Become COMMAND, which ends with the process that asked for it (Linux).
 
-`bound_command` makes the command line; run as a script, this file carries it out. A script of its
-own and not a `preexec_fn`, because that is unsafe once the calling process has threads, and because
-the interpreter may lie where only root can read: rights are given up last, right before COMMAND.
+`bound_command` makes the command line; as a script, this file runs it. A `preexec_fn` would be
+unsafe if the calling process has threads. And the interpreter may be readable only for root, so the
+script gives up root's rights last, right before COMMAND.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Account(NamedTuple):
-    """Whom a command runs as."""
+    """The account that a command runs as."""
 
     uid: int
     gid: int
@@ -25,9 +25,10 @@ class Account(NamedTuple):
 def bound_command(
     command: Sequence[str], *, death_signal: int, account: Account | None = None
 ) -> list[str]:
-    """`command`, but run as `account` and sent `death_signal` when the thread that starts it ends.
+    """A command line that runs `command` as `account`; when the starting thread ends, it gets
+    `death_signal`.
 
-    Only root can ask for an account; None stays who we are.
+    Only root can ask for an account; None means the present one.
     """
     interpreter = [sys.executable, "-I", "-S", __file__]
     uid, gid = account or ("", "")
@@ -41,10 +42,10 @@ def _become(parent: int, death_signal: int, account: Account | None, command: li
         os.setgid(account.gid)
         os.setuid(account.uid)
     if prctl:
-        prctl(PR_SET_PDEATHSIG, death_signal)  # a change of account would clear it: last
+        prctl(PR_SET_PDEATHSIG, death_signal)  # last, because a change of account would clear it
         if os.getppid() != parent:
             sys.exit("The process that asked for this command is gone.")
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, COMMAND may not
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, not by COMMAND
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)

@@ -12,7 +12,7 @@ from deploy.local.server import Server
 
 
 class Broker(Server):
-    """A Valkey that holds the queues; it answers `PING` once it has loaded what it kept."""
+    """A Valkey for the queues; it answers `PING` after it has loaded its saved data."""
 
     name = "Valkey"
     error = BrokerError

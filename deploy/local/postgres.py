@@ -14,7 +14,7 @@ from common.errors import StoreError
 from deploy.local.bound import Account, bound_command
 from deploy.local.server import Server, server_environment
 
-PORT = 5432  # names the socket; nothing listens on the network
+PORT = 5432  # part of the socket's name; no port of the network is open
 HERE = "/proc/self/cwd"  # also works below a folder that the account may not search
 INITDB_OPTIONS = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
 CARELESS = ["fsync=off", "full_page_writes=off"]  # a crash of Postgres still loses no commit
@@ -22,10 +22,10 @@ STATUS_LINE = 7  # of postmaster.pid, from 0
 
 
 class Postgres(Server):
-    """A Postgres with one superuser, `postgres`, open to all who can reach its socket.
+    """A Postgres with one superuser, `postgres`, open to every process that can reach its socket.
 
-    Root may not run Postgres: then it runs as the owner of the data, or as `nobody` where there is
-    no data yet, from a copy of the programs where that account cannot reach them.
+    Root may not run Postgres. So root runs it as the owner of the data, or as an account without
+    rights if there are no data yet. If that account cannot reach the programs, it runs a copy.
     """
 
     name = "Postgres"
@@ -75,7 +75,7 @@ class Postgres(Server):
         return self._cluster
 
     def _initialise(self) -> None:
-        """Create the cluster under another name first, so that half a one is never used."""
+        """Create the cluster first under another name, so that an unfinished one is never used."""
         draft = self.folder / "draft"
         shutil.rmtree(draft, ignore_errors=True)
         _make_folder(draft, self._account)
@@ -117,14 +117,14 @@ class Postgres(Server):
 
 
 def _forget_the_dead(status_file: Path) -> None:
-    """Remove a status file whose process is no Postgres.
+    """Remove a status file if its process is not a Postgres.
 
-    Postgres sees for itself where there is no such process. It does not where a container has no
-    init that reaps it, or where the number now belongs to something else.
+    Postgres itself notices if there is no such process. It does not if a container has no init to
+    reap the process, or if another process now has that number.
     """
     try:
         pid = status_file.read_text().split()[0]
-        command_line = Path(f"/proc/{pid}/cmdline").read_bytes()  # of a zombie: empty
+        command_line = Path(f"/proc/{pid}/cmdline").read_bytes()  # empty for a zombie
     except (OSError, IndexError):
         return
     if b"postgres" not in command_line:
@@ -150,7 +150,7 @@ def find_programs() -> Path:
 
 
 def _reachable(programs: Path, private: Path, account: Account | None) -> Path:
-    """`programs`, or a copy of the whole installation that `account` can run."""
+    """`programs`, or the programs in a copy of the whole installation that `account` can run."""
     if account is None or _can_run(programs, account):
         return programs
     package = programs.parents[1]

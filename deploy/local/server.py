@@ -1,4 +1,4 @@
-"""One server process: started, stopped, killed, and never left behind."""
+"""One server process: start, stop and kill it, and never leave it behind."""
 
 import fcntl
 import os
@@ -22,13 +22,14 @@ RELEASE_SECONDS = 5  # how long the processes of an earlier server may take to e
 POLL_SECONDS = 0.02
 LOG_LINES_SHOWN = 5
 
-# A bound process ends with the thread that started it: this one lasts as long as the interpreter.
+# A bound process ends with the thread that started it; this thread lasts as long as the
+# interpreter.
 _launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-servers")
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the servers keep their data, and the short path in which their sockets lie."""
+    """The folder for the servers' data, and a folder with a short path for their sockets."""
 
     data: Path
     sockets: Path
@@ -36,10 +37,10 @@ class Folders:
 
 
 class Server(ABC):
-    """A server on a Unix socket whose address stays the same over restarts.
+    """A server on a Unix socket; its address stays the same after a restart.
 
-    Each process of the server holds a lock on its folder for as long as it lives: so a second
-    server never starts on the same data, and `stop` and `kill` return when the last one is gone.
+    Each process of the server holds a lock on its folder until it ends. So a second server never
+    starts on the same data, and `stop` and `kill` return when the last process has ended.
     """
 
     name: ClassVar[str]
@@ -59,7 +60,7 @@ class Server(ABC):
 
     @abstractmethod
     def _prepare(self) -> Path:
-        """Make what the server needs before it starts; the folder it starts in."""
+        """Make what the server needs before it starts. Returns the folder that it starts in."""
 
     @abstractmethod
     def _command(self) -> list[str]: ...
@@ -76,10 +77,10 @@ class Server(ABC):
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the server and wait until it answers; nothing happens where it runs already.
+        """Start the server and wait until it answers. If it already runs, this does nothing.
 
         Raises:
-            StoreError, BrokerError: it does not start; shows the end of its log.
+            StoreError, BrokerError: it does not start; the message shows the end of its log.
         """
         if self.running:
             return
@@ -94,11 +95,11 @@ class Server(ABC):
             raise
 
     def stop(self) -> None:
-        """Let the server finish in order; kill it if that takes too long."""
+        """Ask the server to end; if that takes too long, kill it."""
         self._end(self.stop_signal)
 
     def kill(self) -> None:
-        """End the server as a crash would."""
+        """End the server like a crash."""
         self._end(signal.SIGKILL)
 
     def __enter__(self) -> Self:
@@ -109,7 +110,7 @@ class Server(ABC):
         self.stop()
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)  # an account passes through
+        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)  # the account must pass
         self.log.touch(mode=0o600)
         with self._lock() as lock, self.log.open("wb") as log:
             folder = self._prepare()
@@ -150,12 +151,14 @@ class Server(ABC):
             self._process.kill()
             self._process.wait()
         self._process = None
-        with suppress(self.error), self._lock():  # its children have ended, or the next run is on
+        with suppress(self.error), self._lock():  # its children have ended, or the next run began
             pass
 
     @contextmanager
     def _lock(self) -> Iterator[int]:
-        """The descriptor of the lock on this folder, ours until its last heir has closed it."""
+        """The descriptor of the lock on this folder. The lock lasts until all processes have closed
+        it.
+        """
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             deadline = time.monotonic() + RELEASE_SECONDS
@@ -184,6 +187,6 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def server_environment() -> dict[str, str]:
-    """Ours, less what would configure Postgres; messages in English."""
+    """Our environment without variables that configure Postgres; messages are in English."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return kept | {"LC_ALL": "C"}

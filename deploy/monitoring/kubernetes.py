@@ -1,4 +1,4 @@
-"""The alerts for the Prometheus Operator: `python -m deploy.monitoring.kubernetes` writes them."""
+"""Write the alerts for the Prometheus Operator: `python -m deploy.monitoring.kubernetes`."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ spec:
 
 
 def as_text() -> str:
-    """What the file holds: the rules as they stand, inside an object."""
+    """The content of the file: an object with the rules."""
     _, found, groups = RULES.read_text(encoding="utf-8").partition("groups:\n")
     lines = (found + groups).splitlines(keepends=True)
     return _HEAD + "".join(f"  {line}" if line.strip() else line for line in lines)

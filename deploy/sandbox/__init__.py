@@ -1,12 +1,13 @@
-"""A local stand-in for the Search, Record, Entity and Thumbnail APIs and for image hosts.
+"""A local stand-in for Europeana's APIs, their Auth Service and image hosts.
 
     from deploy.sandbox.server import Sandbox
 
     with Sandbox() as sandbox:
         requests.get(f"{sandbox.url}/record/v2/search.json", ...)
 
-or `python -m deploy.sandbox`. What the servers really do is described module by module: `query`,
-`order` and `search` (Search API), `record`, `entities`, `thumbnails`, `keys`; `image_hosts` serves
-the providers' files, `faults` says what goes wrong on purpose. Linux only: every image host is an
-address of its own, 127.0.1.1, 127.0.1.2 and so on.
+or `python -m deploy.sandbox`. Each module describes what the real servers do: `query`, `order` and
+`search` (Search API), `record`, `entities`, `thumbnails`, `keys`; in `annotations` the Annotation
+API and the Auth Service (`tokens`). `image_hosts` serves the providers' files, `faults` has the
+errors on purpose. It needs Linux: each image host has its own address, 127.0.1.1, 127.0.1.2 and so
+on.
 """

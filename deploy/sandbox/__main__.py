@@ -20,30 +20,32 @@ STOPPING = {signal.SIGINT, signal.SIGTERM}
 
 
 def serve(
-    port: Annotated[int, typer.Option(help="Port on every address; 0 takes a free one.")] = 8700,
+    port: Annotated[int, typer.Option(help="Port on every address; 0 means a free one.")] = 8700,
     catalog: Annotated[
         Path | None,
-        typer.Option(help="Folder with catalog.jsonl and pictures, instead of drawn ones."),
+        typer.Option(help="Folder with catalog.jsonl and pictures. Default: drawn ones."),
     ] = None,
     items: Annotated[int, typer.Option(min=1, help="Size of the drawn catalogue.")] = 900,
     key: Annotated[list[str] | None, typer.Option(help="A valid key; may be repeated.")] = None,
-    quota: Annotated[int, typer.Option(min=1, help="Requests a key has in an hour.")] = 10_000,
+    quota: Annotated[int, typer.Option(min=1, help="Requests per key and hour.")] = 10_000,
     client: Annotated[
         list[str] | None,
-        typer.Option(help="ID:SECRET[:ROLE] of who may write annotations; may be repeated."),
+        typer.Option(
+            help="A client that writes annotations, as ID:SECRET[:ROLE]; may be repeated."
+        ),
     ] = None,
     hosts: Annotated[int, typer.Option(min=1, max=250, help="Number of image hosts.")] = 8,
     faults: Annotated[
         Path | None,
         typer.Option(help="JSON file; see python -m pydoc deploy.sandbox.faults."),
     ] = None,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds on every answer.")] = 0,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds of delay for every answer.")] = 0,
 ) -> None:
     """Serve a stand-in for Europeana's APIs and for image hosts.
 
-    The APIs and their Auth Service are on 127.0.0.1, the image hosts on 127.0.1.1 and following.
-    No request leaves this machine. Requests are counted at /sandbox/requests, annotations are
-    listed at /sandbox/annotations. Ctrl-C ends it.
+    The APIs and their Auth Service are on 127.0.0.1, the image hosts on 127.0.1.1 and the following
+    addresses. No request leaves this machine. /sandbox/requests has the counts of requests, and
+    /sandbox/annotations the annotations. To end it, press Ctrl-C.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # before threads start
     chosen = read_faults(faults) if faults else Faults()

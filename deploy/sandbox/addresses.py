@@ -1,6 +1,6 @@
-"""Where things are: the API on 127.0.0.1, every image host on an address of its own.
+"""The addresses: the API is on 127.0.0.1, each image host has its own address.
 
-Providers' host names are dealt out over the addresses 127.0.1.1 to 127.0.1.N in alphabetical
+Providers' host names are distributed over the addresses 127.0.1.1 to 127.0.1.N in alphabetical
 order, so that a catalogue always gets the same ones.
 """
 
@@ -16,7 +16,7 @@ API_ADDRESS = "127.0.0.1"
 
 
 def image_addresses(count: int) -> list[str]:
-    """The addresses of so many image hosts, at most 250."""
+    """The addresses of `count` image hosts, at most 250."""
     return [f"127.0.1.{number}" for number in range(1, count + 1)]
 
 
@@ -46,7 +46,7 @@ class Addresses:
         return f"http://{self.of_host[item.host]}:{self.port}/media{item.id}.jpg"
 
     def preview_url(self, item: Item) -> str:
-        """The thumbnail's URL as Europeana publishes it, in the form of version 2."""
+        """The thumbnail's URL in Europeana's form of version 2."""
         media = quote(self.media_url(item), safe="")
         return f"{self.api_url}/thumbnail/v2/url.json?uri={media}&type={item.type}"
 

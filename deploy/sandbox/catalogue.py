@@ -1,8 +1,8 @@
-"""The catalogue: what the sandbox's Europeana holds, and where its pictures come from.
+"""The catalogue: the records of the sandbox, and the source of their pictures.
 
-`read_catalogue` reads a folder with `catalog.jsonl` (one Search item a line, plus `image`, the
-path of its picture in the folder) and the pictures. Without a folder, `collection.draw_collection`
-makes one up.
+`read_catalogue` reads a folder with `catalog.jsonl` (one Search item a line, plus `image`, the path
+of its picture in the folder) and the pictures. Without a folder, `collection.draw_collection` makes
+a catalogue.
 """
 
 import hashlib
@@ -22,15 +22,17 @@ from deploy.sandbox.faults import Fault
 LangMap = Mapping[str, Sequence[str]]  # language, or "def" for none, to texts
 EdmType = Literal["IMAGE", "TEXT", "VIDEO", "SOUND", "3D"]
 
-FIRST_UPDATE = 1_672_531_200  # 2023-01-01, in seconds: items were last updated in the 2 years after
+FIRST_UPDATE = (
+    1_672_531_200  # 2023-01-01, in seconds: items were last updated in the 2 years after it
+)
 UPDATE_SPAN = 2 * 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record. Texts that many items share are shared objects, so that 100,000 items are cheap.
+    """One record. Items share the objects of equal texts, so that 100,000 items need little memory.
 
-    `host` is the provider's own host name, `picture` says where the bytes are (`Catalogue.read`).
+    `host` is the provider's own host name, `picture` the place of the bytes (`Catalogue.read`).
     """
 
     id: str
@@ -48,11 +50,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All items, the way to their pictures, and what became of records that are no longer there.
+    """All items, a way to read their pictures, and the moved and deleted records.
 
-    `broken` has, by item ID, what is wrong with files that are broken for good. `merged_concepts`
-    are concept URIs that are now another, `exact_matches` are those of other vocabularies. Pictures
-    are files in `folder`, if there is one.
+    `broken` has the faults of permanently broken files, by item ID. `merged_concepts` maps old
+    concept URIs to the present ones, `exact_matches` those of other vocabularies. Pictures are
+    files in `folder`, if there is one.
     """
 
     items: Sequence[Item]
@@ -65,7 +67,7 @@ class Catalogue:
     exact_matches: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, record_id: str) -> Item | None:
-        """The item with this ID; moved and deleted records are not found."""
+        """The item with this ID; None for moved and deleted records."""
         return self._by_id.get(record_id)
 
     @property
@@ -82,7 +84,7 @@ _Texts = Annotated[list[str], Field(min_length=1)]
 
 
 class _Line(BaseModel):
-    """One line of `catalog.jsonl`; members that are not named here are not served."""
+    """One line of `catalog.jsonl`; other members are not served."""
 
     id: str = Field(pattern=r"^/[A-Za-z0-9_]+/[A-Za-z0-9_]+$")
     type: EdmType
@@ -98,7 +100,8 @@ def read_catalogue(folder: Path) -> Catalogue:
     """The catalogue in a folder.
 
     Raises:
-        UsageError: no folder, no `catalog.jsonl`, or a line that is not an item; names the line.
+        UsageError: there is no folder or no `catalog.jsonl`, or a line is not an item; the message
+            names the line.
     """
     items: list[Item] = []
     for number, line in _read_lines(folder / "catalog.jsonl"):

@@ -1,8 +1,8 @@
-"""The collection that the sandbox makes up: six kinds of object from seven museums.
+"""The made-up collection of the sandbox: six kinds of object from seven museums.
 
-Pictures come from `drawings`; at most 150 different ones a category are drawn, larger collections
-show them again. Of every 300 items eight fail in a way of their own, because a real harvest has
-such items: links that are dead or forbidden, a page instead of a picture, half a picture.
+Pictures come from `drawings`: at most 150 different ones per category, which larger collections
+repeat. Of every 300 items eight fail, each in another way, as in a real harvest: dead or forbidden
+links, a page instead of a picture, half a picture.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ EXACT_MATCHES = {
 
 @dataclass(frozen=True)
 class Category:
-    """The concept of one kind of object, and what such objects are called, in three languages."""
+    """The concept of one kind of object, and names of such objects in three languages."""
 
     concept: str
     objects: tuple[tuple[str, str, str], ...]
@@ -48,7 +48,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Museum:
-    """One data provider: the name, the dataset, the host of its pictures, usual rights."""
+    """One data provider: name, dataset, host of its pictures, usual rights."""
 
     name: str
     dataset: str
@@ -112,12 +112,12 @@ MUSEUMS = (
     Museum("Letterenhuis", "91006", "iiif.letteren.example", (NO_COMMERCE,)),
     Museum("Muzeum Miasta", "91007", "skany.miasto.example", (PUBLIC_DOMAIN, BY)),
 )
-SHARES = (26, 20, 16, 14, 10, 8, 6)  # per cent of the items; one host leads, as in real harvests
+SHARES = (26, 20, 16, 14, 10, 8, 6)  # per cent of the items; one host has most, as in real harvests
 CENTURIES = ((16, "XVI"), (17, "XVII"), (18, "XVIII"), (19, "XIX"))
 
 
 def draw_collection(*, items: int = 900, seed: int = 1) -> Catalogue:
-    """A catalogue of made-up items; the first n items are the same whatever `items` is."""
+    """A catalogue of made-up items; the first n items are the same for any value of `items`."""
     rng = Random(seed)
     titles = {name: _titles(category) for name, category in CATEGORIES.items()}
     names = list(CATEGORIES)

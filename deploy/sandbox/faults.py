@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, and where: the text of a faults file and its Python form.
+"""Faults on purpose, and their places: the text of a faults file and its Python form.
 
     {"hosts": {"*": [{"kind": "latency", "seconds": [0.05, 0.2]}],
                "media.lakeside.example": [{"kind": "status", "status": 503, "probability": 0.2}],
@@ -10,8 +10,8 @@
                      "index_seconds": 2, "token_seconds": 60}}
 
 Hosts are named as in the catalogue, by address, or `*` for all. Several faults can apply to one
-request: all latencies add up, a drip slows down whatever is sent, and of the others the first that
-is due decides what is sent.
+request: all latencies add up, a drip slows down the answer, and of the others the first that is due
+decides the answer.
 
 kind            parameters            what happens
 latency         seconds               waits before it answers: a number, or from and to
@@ -29,10 +29,10 @@ reset                                 resets the connection after half the body
 lost            status                does what was asked, and resets the connection before an
                                       answer, or answers with an error
 
-With `probability`, a fault strikes this share of the URLs, always the same ones. With `first`, it
-strikes the first so many requests for a path and is over then. Faults of the Annotation API and of
-its Auth Service count differently: `probability` is a share of the requests, `first` a number of
-requests of one method (POST, PUT, DELETE).
+With `probability`, a fault affects this share of the URLs, always the same ones. With `first`, it
+affects only this number of requests for a path, the first ones. For the Annotation API and its Auth
+Service, `probability` is a share of the requests, and `first` a number of requests of one method
+(POST, PUT, DELETE).
 """
 
 from dataclasses import field, replace
@@ -61,7 +61,7 @@ Seconds = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Fault:
-    """One thing that goes wrong; the module's text has the kinds and their parameters."""
+    """One fault; the module's text has the kinds and their parameters."""
 
     kind: FaultKind
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -111,7 +111,7 @@ def read_faults(path: Path) -> Faults:
     """The faults in a JSON file.
 
     Raises:
-        UsageError: the file cannot be read, or is not what the module's text describes.
+        UsageError: the file cannot be read, or does not follow the module's text.
     """
     try:
         return TypeAdapter(Faults).validate_json(path.read_bytes())
@@ -122,7 +122,7 @@ def read_faults(path: Path) -> Faults:
 
 
 def with_latency(faults: Faults, seconds: float) -> Faults:
-    """The same faults, and a latency on everything."""
+    """The same faults, and a latency for all answers."""
     latency = Fault("latency", seconds=seconds)
     return Faults(
         hosts=faults.hosts | {"*": [latency, *faults.hosts.get("*", [])]},

@@ -1,4 +1,4 @@
-"""What the sandbox was asked, host by host: the proof of politeness, taken where it counts."""
+"""The requests to the sandbox, by host: they prove that clients keep to their limits."""
 
 import time
 from collections import Counter, deque
@@ -9,12 +9,12 @@ from aiohttp import web
 
 from deploy.sandbox.api.keys import Handler
 
-KEPT_ENTRIES = 10_000  # a host
+KEPT_ENTRIES = 10_000  # per host
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request and what came of it; times in seconds, as of `time.monotonic`."""
+    """One request and its result; times in seconds, as of `time.monotonic`."""
 
     started: float
     finished: float
@@ -25,7 +25,7 @@ class Entry:
 
 @dataclass
 class HostLog:
-    """All requests to one address: counts, and the latest entries in the order they finished."""
+    """All requests to one address: counts, and the latest entries in the order of their end."""
 
     requests: int = 0
     in_flight: int = 0
@@ -35,14 +35,14 @@ class HostLog:
 
 
 class RequestLog(dict[str, HostLog]):
-    """From address to what that address was asked."""
+    """From address to the requests to it."""
 
     def __init__(self, addresses: Sequence[str]) -> None:
         super().__init__({address: HostLog() for address in addresses})
 
     @web.middleware
     async def record(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Counts a request from its head to the end of its handler."""
+        """Count a request from its head to the end of its handler."""
         log = self[local_address(request)]
         started = time.monotonic()
         log.requests += 1

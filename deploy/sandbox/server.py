@@ -1,4 +1,4 @@
-"""The sandbox itself: sockets, routes, and a thread that serves them."""
+"""The sandbox: sockets, routes, and a thread that serves them."""
 
 import asyncio
 import errno
@@ -26,7 +26,7 @@ from deploy.sandbox.hosts.misbehaviour import Misbehaviour
 from deploy.sandbox.hosts.pictures import Pictures
 from deploy.sandbox.request_log import RequestLog
 
-SHUTDOWN_SECONDS = 0.5  # for answers that are under way
+SHUTDOWN_SECONDS = 0.5  # for unfinished answers
 PORT_ATTEMPTS = 20
 RECORD_ID = "{dataset}/{local}"
 PUBLISHER = ApiClient("sandbox", "sandbox-secret")
@@ -35,8 +35,8 @@ PUBLISHER = ApiClient("sandbox", "sandbox-secret")
 class Sandbox:
     """Listens from the start; serves from `start` to `stop`, or within a `with` block, in a thread.
 
-    `catalogue` is a drawn collection unless one is given; port 0 takes a free one. A sandbox can
-    be started once.
+    The default `catalogue` is a drawn collection; port 0 means a free one. You can start a sandbox
+    only once.
 
     Raises:
         UsageError: the port is taken, or `faults` names a host or an item that does not exist.
@@ -90,11 +90,11 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Begins to answer; connections made before that have waited."""
+        """Begin to answer; connections made before that have waited."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Breaks off what is under way after half a second, and closes every socket."""
+        """Break off unfinished answers after half a second, and close every socket."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 
@@ -113,7 +113,7 @@ class Sandbox:
         await self._stopping.wait()
         for runner in runners:
             await runner.cleanup()
-        await asyncio.sleep(0)  # lets closed connections go
+        await asyncio.sleep(0)  # removes closed connections
 
     def _api(self) -> web.Application:
         search = SearchApi(self.catalogue, self.addresses)
@@ -140,7 +140,7 @@ class Sandbox:
         return app
 
     def _guarded(self, handler: KeyedHandler) -> Handler:
-        """The handler behind the check of the key, and that behind the faults of the API."""
+        """The handler after the check of the key, and after the faults of the API."""
         keyed = self._keys.guard(handler)
 
         async def answer(request: web.Request) -> web.StreamResponse:

@@ -8,7 +8,8 @@ The context is in the document, so that a reader needs no network.
 from datetime import UTC, datetime
 from typing import Any
 
-from common.europeana.linked_data import EDM, SKOS, iri
+from common.europeana.edm import EDM
+from common.europeana.linked_data import SKOS, iri
 from common.europeana.record_ids import item_uri
 from desk.publishing.origins import ModelOrigin, StatementOrigin
 

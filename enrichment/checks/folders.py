@@ -21,7 +21,7 @@ FOLDERS: dict[str, type[DeploymentSettings]] = {
     "HEATMAP_DIR": HeatmapSettings,
     "DESK_CACHE_DIR": DeskSettings,
 }
-_LEAST_FREE = 0.05  # of a disk, below which somebody should know
+_LEAST_FREE = 0.05  # of a disk, below which someone should know
 
 
 def check_folders() -> Findings:

@@ -30,7 +30,7 @@ _MISSING = text("""
     FROM worker_process CROSS JOIN jsonb_array_elements(problems) AS problem
     WHERE seen_at > now() - make_interval(secs => :seconds) ORDER BY name, what
 """)
-_FULL = 0.8  # of the connections, from which on somebody should know
+_FULL = 0.8  # of the connections, from which on someone should know
 
 
 def reached_store() -> tuple[Engine | None, Finding]:

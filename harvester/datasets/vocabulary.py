@@ -1,4 +1,4 @@
-"""The vocabulary of a dataset: it names the categories, and changes only if somebody says so."""
+"""The vocabulary of a dataset: it names the categories, and changes only if someone says so."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from common.europeana.api import EuropeanaApi
 from common.process.settings import PublisherSettings, StoreSettings
 from common.process.terminal.console import SafeConsole
 from common.store.session import open_store
-from publisher.europeana.annotations import AnnotationApi
+from publisher.europeana.annotations import AnnotationClient
 from publisher.work.pacing import MOST_THREADS, Pace
 from publisher.work.sending import Sender
 from publisher.work.withdrawing import Withdrawer
@@ -24,7 +24,7 @@ class Publishing:
 
     engine: Engine
     search: EuropeanaApi
-    annotations: AnnotationApi
+    annotations: AnnotationClient
     sender: Sender
     withdrawer: Withdrawer
 
@@ -48,7 +48,7 @@ def publishing() -> Iterator[Publishing]:
     timeout = min(30.0, settings.publish_patience / 4)
     with (
         EuropeanaApi(settings) as search,
-        AnnotationApi(settings, timeout=timeout, connections=MOST_THREADS) as annotations,
+        AnnotationClient(settings, timeout=timeout, connections=MOST_THREADS) as annotations,
     ):
         yield Publishing(
             engine=engine,

@@ -21,7 +21,7 @@ from common.errors import ApiError, KeyRefusedError
 from common.europeana.linked_data import iri
 from common.process.settings import PublisherSettings
 from publisher.europeana.outcomes import NotWrittenError, RejectedError, UnknownOutcomeError
-from publisher.europeana.statement import Statement
+from publisher.europeana.statement import PostedStatement
 from publisher.europeana.tokens import AccessTokens
 
 BASE = "http://data.europeana.eu/annotation/"
@@ -39,7 +39,7 @@ class StandingAnnotation:
     etag: str
 
 
-class AnnotationApi:
+class AnnotationClient:
     """The Annotation API; threads may share it.
 
     Every call raises KeyRefusedError if the API refuses the token or the key, and ApiError for an
@@ -70,7 +70,7 @@ class AnnotationApi:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def post(self, statement: Statement) -> str:
+    def post(self, statement: PostedStatement) -> str:
         """Post an annotation, indexed at once; returns its URI.
 
         Raises:

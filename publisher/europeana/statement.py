@@ -9,7 +9,7 @@ from common.europeana.record_ids import item_uri
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statement:
+class PostedStatement:
     """What an annotation says: a concept of a record, under a name of ours."""
 
     record_id: str

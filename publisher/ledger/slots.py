@@ -25,6 +25,10 @@ _FREE = text("""
     UPDATE publisher_slot SET free_at = clock_timestamp() + interval '1 second'
     WHERE number = :number AND free_at = :busy_until
 """)
+_UNUSED = text("""
+    UPDATE publisher_slot SET free_at = clock_timestamp()
+    WHERE number = :number AND free_at = :busy_until
+""")
 _WAIT = text("""
     SELECT CAST(extract(epoch FROM min(free_at) - clock_timestamp()) AS float8)
     FROM publisher_slot WHERE number <= :rate
@@ -52,6 +56,11 @@ def take_slot(connection: Connection, *, rate: int, seconds: float) -> Slot | No
 def free_slot(connection: Connection, slot: Slot) -> None:
     """Give a slot back after the answer."""
     connection.execute(_FREE, {"number": slot.number, "busy_until": slot.busy_until})
+
+
+def leave_slot(connection: Connection, slot: Slot) -> None:
+    """Give a slot back that no request used."""
+    connection.execute(_UNUSED, {"number": slot.number, "busy_until": slot.busy_until})
 
 
 def seconds_to_free_slot(connection: Connection, rate: int) -> float:

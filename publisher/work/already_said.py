@@ -11,7 +11,7 @@ from common.europeana.api import EuropeanaApi, SearchQuery, query_batches
 from common.europeana.record_ids import parse_record_id
 from common.process.terminal.progress import ProgressReport
 from common.store.session import allow_pauses
-from publisher.europeana.annotations import AnnotationApi
+from publisher.europeana.annotations import AnnotationClient
 
 _SAYS = ("skos_concept", "proxy_dc_type", "proxy_dc_subject")  # fields of the Search API
 IN_THE_RECORD = "the record"
@@ -33,7 +33,7 @@ _CHECKED = text("UPDATE publication_plan SET checked_at = now() WHERE id = :plan
 def check_plan(
     engine: Engine,
     search: EuropeanaApi,
-    annotations: AnnotationApi,
+    annotations: AnnotationClient,
     plan_id: int,
     report: ProgressReport,
 ) -> None:

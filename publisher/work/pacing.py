@@ -20,7 +20,14 @@ from common.process.database_trouble import AWAY, trouble
 from common.process.terminal.progress import ProgressReport
 from publisher.europeana.outcomes import NotWrittenError, UnknownOutcomeError
 from publisher.ledger.publications import Claim, Ending, Left, SendOutcome, end
-from publisher.ledger.slots import Slot, add_slots, free_slot, seconds_to_free_slot, take_slot
+from publisher.ledger.slots import (
+    Slot,
+    add_slots,
+    free_slot,
+    leave_slot,
+    seconds_to_free_slot,
+    take_slot,
+)
 
 MOST_THREADS = 32
 LOOK_AGAIN = 0.1  # seconds after which another publisher may have freed a slot
@@ -136,7 +143,7 @@ class PacedWork:
 
     def _take(self) -> tuple[Slot, Claim, float] | float | None:
         """A slot with a claim and the time of it, or the seconds until there may be both."""
-        with self._engine.connect() as connection, connection.begin() as transaction:
+        with self._engine.begin() as connection:
             seconds = self._pace.patience
             began = time.monotonic()
             slot = take_slot(connection, rate=self._pace.rate, seconds=seconds)
@@ -145,8 +152,8 @@ class PacedWork:
             claim = self._claim(connection)
             if claim is not None:
                 return slot, claim, began
+            leave_slot(connection, slot)
             left = self._left(connection)
-            transaction.rollback()  # the slot was not used
             return max(LOOK_AGAIN, min(left.seconds, 5.0)) if left.number else None
 
     def _work(self, slot: Slot, claim: Claim, began: float) -> None:

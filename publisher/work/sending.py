@@ -8,9 +8,9 @@ import structlog
 from sqlalchemy import Connection, Engine
 
 from common.process.terminal.progress import ProgressReport
-from publisher.europeana.annotations import AnnotationApi
+from publisher.europeana.annotations import AnnotationClient
 from publisher.europeana.outcomes import RejectedError
-from publisher.europeana.statement import Statement
+from publisher.europeana.statement import PostedStatement
 from publisher.ledger.publications import (
     Claim,
     Ending,
@@ -34,7 +34,7 @@ class Sender:
     """
 
     def __init__(
-        self, engine: Engine, api: AnnotationApi, pace: Pace, *, pages: str | None = None
+        self, engine: Engine, api: AnnotationClient, pace: Pace, *, pages: str | None = None
     ) -> None:
         self._engine = engine
         self._api = api
@@ -82,9 +82,9 @@ class Sender:
             return self._rejected(claim, error)
         return Ending(outcome=SendOutcome.POSTED, annotation=uri)
 
-    def _statement(self, claim: Claim) -> Statement:
+    def _statement(self, claim: Claim) -> PostedStatement:
         page = f"{self._pages}/statements/{claim.name}" if self._pages else None
-        return Statement(
+        return PostedStatement(
             record_id=claim.record_id, concept_uri=claim.concept_uri, name=claim.name, page=page
         )
 

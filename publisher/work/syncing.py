@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Engine, text
 
 from common.publishing.withdrawals import queue_withdrawals
-from publisher.europeana.annotations import AnnotationApi
+from publisher.europeana.annotations import AnnotationClient
 
 ACCOUNT = "users of europeana.eu"
 OVERLAP = timedelta(hours=1)  # that is read twice, since clocks differ
@@ -51,7 +51,7 @@ class Synced:
     queued: int
 
 
-def sync(engine: Engine, api: AnnotationApi) -> Synced:
+def sync(engine: Engine, api: AnnotationClient) -> Synced:
     """Read what others deleted and reported, and queue what has no grounds.
 
     Raises:

@@ -4,9 +4,9 @@ from sqlalchemy import Connection, Engine
 
 from common.errors import ApiError
 from common.process.terminal.progress import ProgressReport
-from publisher.europeana.annotations import AnnotationApi
+from publisher.europeana.annotations import AnnotationClient
 from publisher.europeana.outcomes import RejectedError
-from publisher.europeana.statement import Statement
+from publisher.europeana.statement import PostedStatement
 from publisher.ledger.publications import (
     Claim,
     Ending,
@@ -20,7 +20,7 @@ from publisher.work.pacing import Pace, PacedWork
 class Withdrawer:
     """Deletes what is queued to be withdrawn, and only what was posted by this ledger."""
 
-    def __init__(self, engine: Engine, api: AnnotationApi, pace: Pace) -> None:
+    def __init__(self, engine: Engine, api: AnnotationClient, pace: Pace) -> None:
         self._engine = engine
         self._api = api
         self._pace = pace
@@ -52,7 +52,7 @@ class Withdrawer:
     def _carry_out(self, claim: Claim) -> Ending:
         uri = claim.annotation or ""
         standing = self._api.read(uri)
-        statement = Statement(
+        statement = PostedStatement(
             record_id=claim.record_id, concept_uri=claim.concept_uri, name=claim.name
         )
         # An annotation with other content is no longer the one that was posted.

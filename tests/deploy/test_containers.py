@@ -35,7 +35,7 @@ def test_the_images_install_extras_that_exist() -> None:
     lists = re.findall(r'pip install "?\.\[([\w,]+)\]', DOCKERFILE)
     installed = {extra for names in lists for extra in names.split(",")}
     assert {"plot", "trainer", "worker"} <= installed <= set(project["optional-dependencies"])
-    assert set(project["scripts"]) == SERVICES | {"enrichment"}
+    assert set(project["scripts"]) == SERVICES | {"enrichment", "publisher"}
 
 
 def test_the_images_copy_what_exists_and_is_not_ignored() -> None:
@@ -57,13 +57,14 @@ def test_no_image_runs_as_root() -> None:
 
 
 def test_the_composition_has_every_part(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == SERVICES | {"postgres", "valkey", "migrate", "teacher"}
+    parts = SERVICES | {"postgres", "valkey", "migrate", "teacher", "publisher"}
+    assert set(compose["services"]) == parts
     built = {
         name: part["build"]["target"]
         for name, part in compose["services"].items()
         if "build" in part
     }
-    others = {"migrate": "harvester", "teacher": "trainer"}
+    others = {"migrate": "harvester", "teacher": "trainer", "publisher": "harvester"}
     assert built == others | {name: name for name in SERVICES}
 
 

@@ -8,7 +8,6 @@ from click.testing import Result
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
-from common.store.session import open_store
 from deploy.sandbox.annotations.tokens import ApiClient
 from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.faults import AnnotationFaults, Faults
@@ -55,11 +54,6 @@ class Publisher:
     def states(self) -> dict[str, int]:
         rows = self.run("SELECT state, count(*) FROM publication GROUP BY state")
         return {str(state): int(str(number)) for state, number in rows}
-
-
-@pytest.fixture
-def engine(database_url: str) -> Engine:
-    return open_store()
 
 
 @pytest.fixture

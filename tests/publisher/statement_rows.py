@@ -21,7 +21,8 @@ def add_model(connection: Connection, number: int = 1) -> int:
         text("""
             INSERT INTO desk_user (id, name, role)
             VALUES (1, 'r1', 'operator'), (2, 'r2', 'reviewer')
-            ON CONFLICT DO NOTHING
+            ON CONFLICT DO NOTHING;
+            SELECT setval(pg_get_serial_sequence('desk_user', 'id'), 100)
         """)
     )
     concepts = text("INSERT INTO concept (uri, label) VALUES (:uri, :label) ON CONFLICT DO NOTHING")

@@ -115,7 +115,7 @@ def test_damage_and_absence_are_said(
     with pytest.raises(ModelError, match=f"{path.name} is damaged"):
         read(changeable)
     path.unlink()
-    with pytest.raises(ModelError, match="train it to the end"):
+    with pytest.raises(ModelError, match="Train it to the end"):
         read(changeable)
 
 
@@ -149,7 +149,7 @@ def test_other_settings_or_data_need_another_name(museum: Experiment, tmp_path: 
     fewer = data.without("for once", [data.examples[0].key])
     with pytest.raises(UsageError, match="seed 1 instead of 0"):
         museum.check_unchanged(SETTINGS.changed(seed=1), data)
-    with pytest.raises(UsageError, match="other data"):
+    with pytest.raises(UsageError, match="the data differ from"):
         museum.check_unchanged(SETTINGS, fewer)
     museum.check_unchanged(SETTINGS, data)
 
@@ -166,5 +166,5 @@ def test_one_process_trains_an_experiment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "a b"])
 def test_a_name_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="no name of an experiment"):
+    with pytest.raises(UsageError, match="cannot be the name of an experiment"):
         Experiment(tmp_path, name)

@@ -46,7 +46,7 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
         ({"resize": "stretch"}, "--resize must be squash, letterbox or crop."),
         ({"folds": 1}, "--folds must be 2 or more."),
         ({"folds": 2.5}, "--folds must be 2 or more."),
-        ({"epochs": 0}, "Nothing would be trained: --epochs and --head-epochs are both 0."),
+        ({"epochs": 0}, "There is nothing to train: --epochs and --head-epochs are both 0."),
         ({"patience": 0}, "--patience must be 1 or more."),
         ({"batch_size": 1}, "--batch-size must be 4 or more."),
         ({"input_size": 16}, "--input-size must be 32 or more."),

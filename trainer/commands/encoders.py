@@ -20,7 +20,9 @@ from trainer.commands.printing import print_line, warn
 if TYPE_CHECKING:
     from trainer.models.encoders import EncoderSource
 
-encoders = command_group("Add networks that turn pictures into embeddings, and look at them.")
+encoders = command_group(
+    "Add, show and remove encoders: networks that turn pictures into embeddings."
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the encoder.")]
 Network = Annotated[
@@ -30,12 +32,12 @@ Weights = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="A .safetensors or .pth file. Default: download those of the library.",
+        help="A .safetensors or .pth file. Default: download the library's weights.",
     ),
 ]
 OfExperiment = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Take the network of a finished experiment instead."),
+    typer.Option(metavar="NAME", help="Use the network of a finished experiment instead."),
 ]
 FoldNumber = Annotated[
     int, typer.Option(min=0, metavar="NUMBER", help="Which fold of the experiment.")
@@ -55,7 +57,7 @@ def add(
     saving_dir: SavingDir = None,
     licence: Licence = None,
 ) -> None:
-    """Add an encoder: a network without its head, prepared as its weights were trained.
+    """Add an encoder: a network without its head, with the preprocessing of its training.
 
     Examples: trainer encoders add siglip timm:vit_base_patch16_siglip_224.v2_webli · trainer
     encoders add mobilenet torchvision:mobilenet_v2 --weights features.safetensors · trainer
@@ -64,7 +66,7 @@ def add(
     if (network is None) == (experiment is None):
         raise UsageError("Give either a network or --experiment.")
     if experiment is not None and weights is not None:
-        raise UsageError("--weights goes with a network; an experiment has its own.")
+        raise UsageError("--weights is for a network; an experiment has its own weights.")
 
     from common.store.session import open_store
     from common.vision.encoders.licences import warning_about
@@ -137,7 +139,7 @@ class EncoderDetails(StoredEncoder):
 @encoders.command()
 @prints(EncoderDetails)
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show what an encoder is, after checking its files, and which models need it.
+    """Check the files of an encoder, and show its details and the models that need it.
 
     Example: trainer encoders show siglip
     """

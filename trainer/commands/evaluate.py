@@ -90,14 +90,14 @@ def _new_pictures(data: "TrainingData", opened: "OpenModel") -> "TrainingData":
 
     if opened.known is None:
         raise ModelError(
-            f"{opened.title} has no list of the pictures that it was trained on, so --only-unseen "
-            "cannot leave them out. Promote it again: trainer promote EXPERIMENT"
+            f"{opened.title} has no list of its training pictures, so --only-unseen cannot leave "
+            "them out. Promote it again: trainer promote EXPERIMENT"
         )
     known = data.known_to(opened.known)
     if len(known) == len(data.examples):
         raise DatasetError(
             f"{opened.title} was trained on or measured by all {len(known):,} pictures of "
-            f"{data.source}, so none is left. Give other labelled pictures."
+            f"{data.source}, so no picture is left. Give other labelled pictures."
         )
     return data.without("the model was trained on it or measured by it", known)
 
@@ -105,14 +105,14 @@ def _new_pictures(data: "TrainingData", opened: "OpenModel") -> "TrainingData":
 def _print(scores: ModelScores, promise: "Promise | None") -> None:
     title = f"{counted(scores.examples, 'picture')} of {scores.data}"
     if scores.known:
-        title += f", {scores.known:,} of them known to the model"
+        title += f"; the model knows {scores.known:,} of them"
     print_listing(title, _averages(scores))
     print_listing("Most probable category, before any threshold", _categories(scores))
     if promise is None or scores.promise is None:
-        print_listing("What is written at the thresholds", effect_listing(scores.thresholds))
+        print_listing("Written concepts, at the thresholds", effect_listing(scores.thresholds))
         lines = ["An older version made this model. It has no promise to compare with."]
     else:
-        title = "What was promised, and what was found, with 95% intervals"
+        title = "Promised and measured precision, with 95% intervals"
         print_listing(title, promise_listing(scores.promise))
         lines = [
             *promise.in_words(),
@@ -192,22 +192,22 @@ def about_other_providers(check: CheckedPromise) -> str:
 def promise_in_a_line(check: CheckedPromise) -> str:
     states = [each.promise for each in check.concepts.values() if each.promise != "off"]
     if not states:
-        return "Every concept is off, so nothing is promised."
+        return "Every concept is off, so there is no promise."
     if check.broken:
         broken = ((label, check.concepts[label]) for label in check.broken)
         named = ", ".join(f"{label} ({c.precision:.2f} of {c.written:,})" for label, c in broken)
         return f"The promise is broken for {len(check.broken)} of {len(states)} concepts: {named}."
     rest = ""
     if few := states.count("too few to say"):
-        rest = f"; {counted(few, 'concept')} cannot be judged: too little is written"
+        rest = f"; {counted(few, 'concept')} cannot be judged: too few pictures have it"
     return f"The promise holds for {states.count('holds')} of {len(states)} concepts{rest}."
 
 
 def _warn_of_known(scores: ModelScores, *, is_foreign: bool) -> None:
     if scores.known is None or is_foreign:
         warn(
-            f"Nobody noted which pictures {scores.model} was trained on. If these are among them, "
-            "the scores are too good."
+            f"The training pictures of {scores.model} are unknown. If these pictures are among "
+            "them, the scores are too good."
         )
     if scores.known:
         warn(

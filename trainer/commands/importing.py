@@ -35,7 +35,9 @@ CheckpointFile = Annotated[
 Architecture = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="One of torchvision, such as resnet18.", rich_help_panel=CHECKPOINT
+        metavar="NAME",
+        help="An architecture of torchvision, such as resnet18.",
+        rich_help_panel=CHECKPOINT,
     ),
 ]
 InputSize = Annotated[
@@ -103,4 +105,4 @@ def _print_promise(proposal: "Proposal", *, is_measured: bool) -> None:
     if is_measured:
         print_proposal(proposal)
     else:
-        warn("Every concept is off: without labelled pictures nothing can be promised.")
+        warn("Every concept is off: a promise needs labelled pictures (--dataset or --data-dir).")

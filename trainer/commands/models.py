@@ -28,14 +28,14 @@ from trainer.models.catalogue import ListedModel
 if TYPE_CHECKING:
     from common.vision.bundle import Description
 
-models = command_group("Look at the models, put one in service, or take it out.")
+models = command_group("List and show models, put one in service, or take it out.")
 models.command("import")(import_)
 
 
 @models.command("list")
 @prints(list[ListedModel])
 def list_(as_json: AsJson = False) -> None:
-    """List all models: serving, not serving, or retired; and whom they serve.
+    """List all models: whether they serve, and for which data providers.
 
     Example: trainer models list
     """
@@ -77,8 +77,9 @@ def _listing(listed: list[ListedModel]) -> Listing:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDetails(ListedModel):
-    """A model with what it has said in jobs, beside what it said at promotion, and with what closed
-    audits prove of it."""
+    """A model with its predictions in jobs and at promotion, and its certificates from closed
+    audits.
+    """
 
     drift: ModelDrift | None
     certificates: tuple[str, ...]
@@ -87,9 +88,9 @@ class ModelDetails(ListedModel):
 @models.command()
 @prints(ModelDetails)
 def show(model: StoredReference, as_json: AsJson = False) -> None:
-    """Show what a model is: what it promises for whom, concepts with thresholds, files, origin.
+    """Show a model: its promise, concepts with thresholds, files and origin.
 
-    Below stands what it has said in jobs of each data provider's pictures, and at promotion.
+    Below that, compare its predictions in jobs, by data provider, with those at promotion.
 
     Example: trainer models show pilot@2
     """
@@ -109,7 +110,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
         print_json(details, ModelDetails)
         return
     print_line(f"{each.title}, {each.standing}, promoted {each.promoted}, sha256 {each.sha256}")
-    print_line(f"In service for: {each.served or 'nobody'}")
+    print_line(f"In service for: {each.served or 'no records'}")
     print_line(f"Vocabulary: {each.vocabulary or 'unknown'}")
     if each.description is None:
         raise ModelError(problem)
@@ -119,7 +120,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
         print_line(line)
     print_listing("Concepts", _concepts(each.description))
     if drift is None:
-        print_line("It has said nothing in jobs yet.")
+        print_line("It has made no predictions in jobs yet.")
     else:
         print_line(drift.title)
         SafeConsole().print(drift.table())
@@ -142,7 +143,7 @@ def _promised(description: "Description") -> list[str]:
         )
     if least is not None and promise is not None:
         abstains += f"; at promotion {promise.said.unlike:,} of {promise.said.pictures:,}"
-    before = ["Promised for: nobody knows; the model was made before promises said for whom."]
+    before = ["Promised for: unknown; an older version made this model."]
     return [
         *(before if promise is None else promise.in_words()),
         f"Rule: {description.rule}.",
@@ -152,18 +153,18 @@ def _promised(description: "Description") -> list[str]:
 
 Provider = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Name of a data provider. Default: for all records."),
+    typer.Option(metavar="NAME", help="Name of a data provider. Default: all records."),
 ]
 
 
 @models.command()
 def activate(model: StoredReference, provider: Provider = None) -> None:
-    """Put a model in service after checking its files. Running jobs keep their model.
+    """Check the files of a model, and put it in service. Running jobs keep their model.
 
-    A retired model comes back. Certificates that its retirement withdrew stay withdrawn.
+    This also brings back a retired model; its withdrawn certificates stay withdrawn.
 
-    A data provider's own model serves its records, in place of the model for all. It must be on
-    the same encoder.
+    With --provider, the model serves that provider's records in place of the model for all. Both
+    must be on the same encoder.
 
     Examples: trainer models activate pilot@1 ·
     trainer models activate heads@2 --provider "The Cleveland Museum of Art"
@@ -175,7 +176,7 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
     done = service.activate(open_store(), model_dir, model, data_provider=provider)
     title = done.model.title
     if done.before == title:
-        print_line(f"{title} was in service for {_whom(provider)} already: nothing changed.")
+        print_line(f"{title} is already in service for {_whom(provider)}: no change.")
         return
     print_line(f"In service for {_whom(provider)} now: {title}")
     print_taken_out(done.taken_out)
@@ -186,9 +187,9 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
 
 @models.command()
 def back(provider: Provider = None) -> None:
-    """Put the model in service again that served before. The same command again undoes it.
+    """Put the model in service again that served before. To undo this, run the command again.
 
-    Models that somebody retired are skipped.
+    Retired models are skipped.
 
     Examples: trainer models back · trainer models back --provider "The Cleveland Museum of Art"
     """
@@ -225,16 +226,16 @@ def retire(model: StoredReference) -> None:
     done = catalogue.retire(engine, model)
     title = done.before.title
     if done.before.standing == "retired":
-        print_line(f"{title} was retired already: nothing changed.")
+        print_line(f"{title} is already retired: no change.")
     else:
-        served = f"It served: {done.before.served}." if done.before.served else "It served nobody."
+        served = f"It served: {done.before.served}." if done.before.served else "It did not serve."
         print_line(f"Retired: {title}. {served}")
         hint(f"To bring it back: trainer models activate {done.before.name}@{done.before.version}")
     if done.withdrawn:
-        warn(f"Audits of {title} that count no longer, for good: {done.withdrawn:,}.")
+        warn(f"Audits of {title} that are now withdrawn, for good: {done.withdrawn:,}.")
     with engine.connect() as connection:
         if lost := groundless_words(connection):
             warn(lost)
     if not done.is_another_active:
-        warn("No model serves all records now, so worker enqueue needs --model.")
+        warn("No model serves all records now, so `worker enqueue` needs --model.")
         next_step("trainer models activate MODEL")

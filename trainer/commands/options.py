@@ -1,6 +1,6 @@
-"""Options that several commands have, and those that are made from the training settings.
+"""Options that several commands have, and options made from the training settings.
 
-Modules of commands load nothing heavy at import: help and wrong usage must not wait for torch.
+Modules of commands import no heavy library: help and wrong usage must not wait for torch.
 """
 
 import inspect
@@ -34,7 +34,7 @@ Precision = Annotated[
         max=1,
         metavar="SHARE",
         help="Precision that each concept must reach, with 95 % confidence.",
-        rich_help_panel="What it must prove",
+        rich_help_panel="The promise",
     ),
 ]
 Floor = Annotated[
@@ -43,9 +43,9 @@ Floor = Annotated[
         min=0,
         max=1,
         metavar="PROBABILITY",
-        help="Below it no concept is written. Default: 0.5, or 0.2 for a model of several concepts "
-        "a picture.",
-        rich_help_panel="What it must prove",
+        help="Never write a concept below this probability. Default: 0.5, or 0.2 for a model of "
+        "several concepts a picture.",
+        rich_help_panel="The promise",
     ),
 ]
 PICTURES = "Labelled pictures"
@@ -59,7 +59,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Or a folder with a sub-folder of pictures for each category of the vocabulary.",
+        help="Instead: a folder with a sub-folder of pictures for each category of the vocabulary.",
         rich_help_panel=PICTURES,
     ),
 ]
@@ -90,7 +90,7 @@ StoredReference = Annotated[
 def with_training_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every training setting that has one.
 
-    The command gets those that were given as one argument, `given`: name to value.
+    The command gets the given ones in one argument, `given`: name to value.
     """
     names = [name for name in TrainingSettings.model_fields if option_of(name)]
 
@@ -184,7 +184,7 @@ def open_model(reference: str) -> "OpenModel":
 
     Raises:
         UsageError: there is no such model.
-        ModelError: its bundle is missing, damaged, or not what was promoted.
+        ModelError: its bundle is missing or damaged, or is not the promoted one.
     """
     from common.process.settings import ModelSettings
     from common.store.session import open_store

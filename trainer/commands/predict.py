@@ -25,7 +25,7 @@ out = SafeConsole(highlight=False, soft_wrap=True)
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedCategory:
-    """A category of a picture: it `passes` if its concept would be written.
+    """A category of a picture; `passes` is true if its concept would be written.
 
     A concept without a threshold is switched off.
     """
@@ -58,14 +58,15 @@ def predict(
     heatmap: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Save a heatmap of each picture's most probable category here."
+            metavar="FOLDER",
+            help="Save a heatmap of each picture's most probable category in this folder.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Classify pictures: print categories, probabilities, and which would be written.
+    """Classify pictures: print categories, probabilities, and which concepts would be written.
 
-    --json prints one JSON object a line.
+    --json prints one JSON object per line.
 
     Example: trainer predict pilot photo.jpg scan.tif --heatmap heatmaps
     """

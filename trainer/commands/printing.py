@@ -1,4 +1,4 @@
-"""What the commands of the trainer print: results on standard output, hints and warnings beside."""
+"""The trainer's output: results on standard output, hints and warnings on standard error."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -27,13 +27,13 @@ def print_listing(title: str, listing: Listing) -> None:
 def print_taken_out(providers: Sequence[str]) -> None:
     if providers:
         print_line(
-            f"Served by the model for all again: {', '.join(providers)}. Their own models are on "
-            "another encoder."
+            f"The model for all records now serves: {', '.join(providers)}. Their own models are "
+            "on another encoder."
         )
 
 
 def hint(line: str) -> None:
-    """Say something that is no result, on standard error."""
+    """Print a line that is not a result, on standard error."""
     SafeConsole(stderr=True).print(line, highlight=False, soft_wrap=True)
 
 
@@ -44,7 +44,7 @@ def warn(line: str) -> None:
 
 
 def number(value: float) -> str:
-    """As tables have it: undefined scores are NaN."""
+    """A number for tables; NaN if it is undefined."""
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 

@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from trainer.models.store import Promoted
 
 
-MODEL, MEASURE = "Which model", "What it must prove"
+MODEL, MEASURE = "Which model", "The promise"
 FoldNumber = Annotated[
     int | None,
     typer.Option(
         min=0,
         metavar="NUMBER",
-        help="Which fold. Default: the one with the lowest validation loss.",
+        help="Number of the fold. Default: the one with the lowest validation loss.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -53,8 +53,8 @@ Ensemble = Annotated[
     bool,
     typer.Option(
         "--ensemble",
-        help="All folds together: more accurate, and slower. An ensemble of networks is measured "
-        "on pictures that none of them saw: --dataset or --data-dir.",
+        help="Use all folds together: more accurate, but slower. To measure an ensemble of "
+        "networks, give pictures that no fold saw: --dataset or --data-dir.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -83,7 +83,7 @@ Anyway = Annotated[
     ),
 ]
 Activate = Annotated[
-    bool, typer.Option("--activate", help="Put the model in service for all records as well.")
+    bool, typer.Option("--activate", help="Also put the model in service for all records.")
 ]
 
 
@@ -91,10 +91,10 @@ Activate = Annotated[
 class FinishedPromotion:
     """What `trainer promote --json` prints.
 
-    `is_new` is false if the same model was promoted before. `serves_all`: whether it is in service
-    for all records now. `taken_out` names data providers that the model for all serves again.
-    `thresholds` tell by category what would be written of the pictures that the model was measured
-    on, `off` what could be promised of those that are off.
+    `is_new` is false if the same model was promoted before. `serves_all` is true if it is now in
+    service for all records. `taken_out` names data providers that the model for all serves again.
+    `thresholds` has by category what would be written for the pictures that measured the model.
+    `off` has the possible promises for concepts that are off.
     """
 
     model: str
@@ -127,7 +127,7 @@ def promote(
     activate: Activate = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a model of a finished experiment. It serves nobody until it is put in service.
+    """Make a model of a finished experiment. It serves no records until you put it in service.
 
     Examples: trainer promote model_training --activate · trainer promote heads --ensemble
     """
@@ -162,15 +162,15 @@ def promote(
 def _check_says_something(proposal: "Proposal", experiment: str, *, anyway: bool) -> None:
     if proposal.is_silent and not anyway:
         raise ModelError(
-            f"Every concept would be off, so the model would write nothing: {experiment} is not "
-            "promoted. Promise less (--precision), label more pictures, or give --anyway."
+            f"Every concept would be off, so the model would write no concept: {experiment} is "
+            "not promoted. Promise less (--precision), label more pictures, or give --anyway."
         )
 
 
 def warn_of_low_thresholds(proposal: "Proposal") -> None:
     if low := proposal.written_when_unlikely():
         warn(
-            f"Written although less probable than not, from: {', '.join(low)}. "
+            f"These concepts are written even below a probability of 0.5, from: {', '.join(low)}. "
             "To prevent it, give --floor 0.5."
         )
 
@@ -203,12 +203,12 @@ def _print_end(
         print_line(f"{how}: {model.title}, in {folder}")
         print_taken_out(model.taken_out)
     if serves == model.title:
-        undo = " The model before serves again by: trainer models back" if before else ""
+        undo = " To return to the model before: trainer models back" if before else ""
         hint(f"It serves all records.{undo}")
         next_step("worker enqueue FILE")
         return
     whom = f"{serves} serves all records as before." if serves else "No model serves all records."
-    hint(f"It is not in service. {whom}")
+    hint(f"The model is not in service yet. {whom}")
     next_step(f"trainer models activate {model.name}@{model.version}")
 
 
@@ -223,11 +223,11 @@ def _judged_on(
 
 
 def print_proposal(proposal: "Proposal") -> None:
-    title = "Thresholds, by answers to pictures that the model had not seen"
+    title = "Thresholds, measured on pictures that the model had not seen"
     print_listing(title, effect_listing(proposal.effects))
     if proposal.outlooks:
         precision = proposal.promise.precision
-        title = f"Switched off, since a precision of {precision:g} is not proved"
+        title = f"Switched off: a precision of {precision:g} is not proved"
         print_listing(title, _outlooks(proposal, precision))
     print_line(f"Rule: {proposal.description.rule}.")
     print_line(proposal.abstention_in_words())
@@ -235,15 +235,15 @@ def print_proposal(proposal: "Proposal") -> None:
         print_line(line)
     warn_of_low_thresholds(proposal)
     if not len(proposal.self_test):
-        print_line("No training picture can be read any more: the model has no self-test.")
+        print_line("No training picture can be read now, so the model has no self-test.")
 
 
 def _outlooks(proposal: "Proposal", precision: float) -> Listing:
-    headings = ("precision that is proved", f"more pictures for {precision:g}")
+    headings = ("proved precision", f"more pictures for {precision:g}")
     listing = Listing("category", *headings, numbers=headings, texts=["category"])
     for label, each in proposal.outlooks.items():
         proved = f"{each.best_precision:.2f}" if each.best_precision else "none"
-        more = "more alone would not do"
+        more = "more pictures are not enough"
         if each.more_pictures is not None:
             more = f"about {each.more_pictures:,}"
         listing.add(label, proved, more)

@@ -1,15 +1,15 @@
-"""Recipes: settings that go together, and which settings each of them heeds.
+"""Recipes: settings that go together, and which settings each recipe uses.
 
 `scratch` is for training from random weights.
 
-`fine-tune` goes on from given weights. It is short, since they already hold general features: it
-trains the new head first, then everything, on small pictures before those of full size. Measured
-with a MobileNetV2 on 6,480 photographs of ten architectural elements at 96 pixels: accuracy 0.962
-on the first fold's test part, after an epoch of the head and eight of everything, four of them on
-small pictures.
+`fine-tune` starts from given weights. It is short, since these already have general features. It
+trains first the new head, then everything, first on small pictures, then on pictures of full size.
+Measured with a MobileNetV2 on 6,480 photographs of ten architectural elements at 96 pixels:
+accuracy 0.962 on the first fold's test part, after one epoch of the head and eight of everything,
+four of them on small pictures.
 
-`head` fits a linear head on the embeddings of an encoder, which is never changed. Embeddings are
-kept, so ten folds take minutes instead of hours. Its options are few: the encoder is named, and the
+`head` fits a linear head on the embeddings of an encoder, which does not change. Embeddings are
+saved, so ten folds take minutes instead of hours. It has few options: you name the encoder, and the
 strength of the regularisation is found, not set.
 """
 
@@ -48,11 +48,10 @@ def settings_for(given: Mapping[str, Any], name: RecipeName | None = None) -> Tr
     """The settings of a recipe, changed by those that were given.
 
     Args:
-        name: the recipe; None takes `head` if an encoder is given, and else the one that fits the
-            weights.
+        name: the recipe; None means `head` if an encoder is given, else the one for the weights.
 
     Raises:
-        UsageError: the recipe lacks an encoder, or weights to start from; or it does not heed a
+        UsageError: the recipe needs an encoder, or weights to start from. Or it does not use a
             given setting, or a value is out of range.
     """
     weights, encoder = given.get("weights", NO_WEIGHTS), given.get("encoder")
@@ -64,7 +63,7 @@ def settings_for(given: Mapping[str, Any], name: RecipeName | None = None) -> Tr
         raise UsageError(_unheeded(name, unheeded))
     if name == "head" and not encoder:
         raise UsageError(
-            "--recipe head needs an encoder: --encoder NAME. To see those of the store: "
+            "--recipe head needs an encoder: --encoder NAME. To see the encoders of the store: "
             "trainer encoders list"
         )
     if name == "fine-tune" and weights == NO_WEIGHTS:
@@ -78,7 +77,8 @@ def _unheeded(name: RecipeName, options: list[str]) -> str:
     listed = ", ".join(options)
     if name == "head":
         return (
-            f"--recipe head takes no {listed}: it fits a head on an encoder and trains no network. "
-            "Leave that out, or train a network: --recipe scratch or fine-tune, without --encoder."
+            f"--recipe head takes no {listed}: it fits a head on an encoder and trains no "
+            "network. Leave these options out, or train a network: --recipe scratch or "
+            "fine-tune, without --encoder."
         )
     return f"--recipe {name} takes no {listed}; only --recipe head does."

@@ -2,9 +2,9 @@
 
 
 def teacher() -> None:
-    """Retrain heads whenever the desk asks, until stopped; SIGTERM finishes the model in work.
+    """Retrain heads when the desk asks, until stopped. After SIGTERM it finishes the current model.
 
-    Several may run: each retrains another model. Needs DATABASE_URL and MODEL_DIR.
+    You can run several: each retrains another model. Needs DATABASE_URL and MODEL_DIR.
     """
     from common.process.settings import ModelSettings
     from common.store.session import open_store

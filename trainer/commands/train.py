@@ -45,7 +45,7 @@ Recipe = Annotated[
     typer.Option(
         "--recipe",
         help="Defaults that go together; head fits a head on an encoder. Default: scratch; "
-        "with --weights fine-tune, with --encoder head.",
+        "fine-tune with --weights, head with --encoder.",
         rich_help_panel=HOW,
     ),
 ]
@@ -53,8 +53,8 @@ WithVerdicts = Annotated[
     bool,
     typer.Option(
         "--verdicts",
-        help="Heads also learn from the desk's verdicts. A record that was judged counts ten "
-        "times, with the concept of its verdict.",
+        help="Heads also learn from the desk's verdicts. A judged record counts ten times, with "
+        "the concept of its verdict.",
         rich_help_panel=HOW,
     ),
 ]
@@ -70,14 +70,14 @@ Queue = Annotated[
     bool,
     typer.Option(
         "--queue",
-        help="Have the folds trained by `trainer worker` processes.",
+        help="Let `trainer worker` processes train the folds.",
         rich_help_panel=HOW,
     ),
 ]
 ExperimentName = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="Name of the experiment: a folder.", rich_help_panel=EXPERIMENT
+        metavar="NAME", help="Name of the experiment and of its folder.", rich_help_panel=EXPERIMENT
     ),
 ]
 MOST_PROVIDERS = 20  # on the terminal; the report has more
@@ -87,7 +87,7 @@ MOST_PROVIDERS = 20  # on the terminal; the report has more
 class FinishedTraining:
     """What `trainer train --json` prints: where the files are, and the scores of all folds.
 
-    `left_out_providers` are the scores on data providers that a fold had not learned from.
+    `left_out_providers` has the scores for data providers that a fold had not learned from.
     """
 
     experiment: str
@@ -114,10 +114,10 @@ def train(
     as_json: AsJson = False,
     given: dict[str, Any],
 ) -> None:
-    """Cross-validate a classifier: each picture is tested by a fold that was not trained on it.
+    """Cross-validate a classifier: each picture is tested in a fold that was not trained on it.
 
-    The same command continues a training that was stopped. Once it is complete, it writes the
-    report again, such as in another language (--lang).
+    To continue a stopped training, run the same command. If the training is complete, this writes
+    the report again, for example in another language (--lang).
 
     Examples: trainer train --dataset dataset_3000 · trainer train --dataset dataset_3000 --encoder
     lite --experiment-name heads
@@ -179,7 +179,7 @@ def _way(settings: TrainingSettings, devices: str | None, *, queue: bool) -> "Wa
     """How the folds of networks are trained.
 
     Raises:
-        UsageError: two ways are asked for, or one for heads; or a device does not exist.
+        UsageError: both are given, or one of them for heads; or a device does not exist.
     """
     if settings.encoder and (devices is not None or queue):
         raise UsageError(
@@ -219,7 +219,7 @@ def _data_of_store(
 
 
 def _labels(data: "TrainingData", languages: list[str]) -> dict[str, str]:
-    """What the report calls the categories."""
+    """The names of categories in the report."""
     from common.store.session import open_store
     from trainer.data.store_dataset import labels_of
 
@@ -240,7 +240,7 @@ def _with_grouping(
 ) -> tuple[TrainingSettings, str]:
     """The settings of networks with their grouping, and a message for the user, if any.
 
-    A begun experiment keeps its own, whatever the default is by now: the same command goes on.
+    An experiment that has begun keeps its grouping, so that the same command continues it.
     """
     from trainer.data.providers import with_grouping
 
@@ -286,6 +286,6 @@ def _print_providers(scores: Mapping[str, ProviderScores]) -> None:
     if scores:
         title = "Left-out providers, with 95% intervals"
         if len(scores) > MOST_PROVIDERS:
-            title += f"; the {MOST_PROVIDERS} of {len(scores):,} with most pictures"
+            title += f"; the {MOST_PROVIDERS} of {len(scores):,} with the most pictures"
         print_listing(title, provider_listing(scores, most=MOST_PROVIDERS))
         print_line(about_new_providers(scores))

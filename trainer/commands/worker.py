@@ -12,14 +12,17 @@ def worker(
     devices: Annotated[
         str | None,
         typer.Option(
-            help="Train one fold at a time on each: cuda:0,cuda:1 or cpu. Default: TRAINER_DEVICE."
+            help="Train one fold at a time on each device: cuda:0,cuda:1 or cpu. Default: "
+            "TRAINER_DEVICE."
         ),
     ] = None,
 ) -> None:
-    """Train folds of `trainer train --queue` until stopped; SIGTERM or Ctrl-C gives them back.
+    """Train folds of `trainer train --queue` until stopped. After SIGTERM or Ctrl-C other workers
+    continue them.
 
-    Needs BROKER_URL and the folder of the experiments, shared with the machine that sends; for
-    datasets of the store DATABASE_URL and IMAGE_DIR as well, else the folder of the pictures.
+    Needs BROKER_URL, and the folder of the experiments on a disk shared with `trainer train`.
+    Datasets of the store also need DATABASE_URL and IMAGE_DIR; other data need the folder of the
+    pictures.
 
     Example: trainer worker --devices cuda:0,cuda:1
     """

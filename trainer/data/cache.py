@@ -1,9 +1,9 @@
 """The cache: every picture is decoded once, at the training size, into one file of uint8.
 
-An epoch then reads a memory map, some hundred times faster than decoding. The name of a cache is
+An epoch then reads a memory map, about a hundred times faster than decoding. The name of a cache is
 the fingerprint of its content. So a stale cache is never read, and experiments on the same data
-share one. All caches of a folder together take at most `MAX_BYTES`: the least recently used ones
-are deleted to make room.
+share one. All caches of a folder together take at most `MAX_BYTES`: to make room, the least
+recently used ones are deleted.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ class CachedData:
 def cached(
     data: TrainingData, preprocessing: Preprocessing, folder: Path, *, max_bytes: int = MAX_BYTES
 ) -> CachedData:
-    """The data with its pictures, from a cache in `folder`, which is made if it is missing.
+    """The data with its pictures, from a cache in `folder`. If there is none, it is made.
 
     Raises:
         DatasetError: no picture can be read, or they take more than `max_bytes`.
@@ -63,7 +63,7 @@ def cached(
         unreadable = _build(data.examples, preprocessing, pixels=pixels, notes=notes)
     if len(unreadable) == len(data.examples):
         key, reason = next(iter(unreadable.items()))
-        raise DatasetError(f"No picture of {data.source} can be read, such as {key}: {reason}.")
+        raise DatasetError(f"No picture of {data.source} can be read. Example: {key}: {reason}.")
     pixels.touch()
     flat = torch.from_file(str(pixels), size=pixels.stat().st_size, dtype=torch.uint8)
     return CachedData(
@@ -137,7 +137,7 @@ def pixels_of(
     """The pixels of an example, uint8 (3, size, size), or the reason why it cannot be read.
 
     Args:
-        unchanged: whether the file must still be the one that was listed.
+        unchanged: whether the file must be the same as when it was listed.
     """
     try:
         content = read_regular(example.path, at_most=FILE_BYTES)
@@ -151,11 +151,12 @@ def pixels_of(
 
 
 def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> None:
-    """Delete caches, the least recently used first, until `needed` bytes fit."""
+    """Delete caches until `needed` bytes fit, the least recently used first."""
     if needed > max_bytes:
         raise DatasetError(
             f"The decoded pictures of {source} take {_gigabytes(needed)}, more than the "
-            f"{_gigabytes(max_bytes)} of a cache. Take a smaller --input-size, or fewer pictures."
+            f"{_gigabytes(max_bytes)} of a cache. Choose a smaller --input-size, or fewer "
+            "pictures."
         )
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob(".*.partial"):
@@ -165,8 +166,8 @@ def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> Non
     kept = sum(path.stat().st_size for path in caches)
     if needed > shutil.disk_usage(folder).free + kept:
         raise EnrichmentError(
-            f"The decoded pictures of {source} take {_gigabytes(needed)}, more than is free on the "
-            f"disk of {folder}. Make room, or take a --saving-dir on another disk."
+            f"The decoded pictures of {source} take {_gigabytes(needed)}, more than is free on "
+            f"the disk of {folder}. Make room, or choose a --saving-dir on another disk."
         )
     for path in caches:
         if kept + needed > max_bytes or needed > shutil.disk_usage(folder).free:

@@ -1,6 +1,6 @@
-"""Training data: labelled picture files, and how they are read from a folder.
+"""Training data: labelled picture files, and how to read them from a folder.
 
-An experiment keeps a description of the data, from which another process can read it again.
+An experiment saves a description of the data, so that another process can read the data again.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ class Example:
 
     `key` is the record ID, or the path below the data folder; `sha256` is that of the file.
     `provider` is the institution of the record, `title` and `url` its title and URI. Pictures of a
-    folder have none of them. `weight` says how much the example counts when heads learn,
-    `is_judged` that its labels come from verdicts.
+    folder have none of these. `weight` is how much the example counts when heads learn. `is_judged`
+    is true if its labels come from verdicts.
     """
 
     key: str
@@ -48,7 +48,7 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Examples that are left out, and the reason; `details` say more of each, or are empty."""
+    """Examples that are left out, and the reason; `details` say more about each, or are empty."""
 
     reason: str
     keys: tuple[str, ...]
@@ -59,9 +59,9 @@ class LeftOut:
 class TrainingData:
     """The training data before a picture is decoded.
 
-    `categories` are in alphabetical order, `concept_uris` the concept of each. `kind` is single if
-    every example has exactly one category, multi if it may have several. `vocabulary` names the
-    version in the store that has the labels, such as `museum@2`; None if that is unknown.
+    `categories` are in alphabetical order, `concept_uris` has the concept of each. `kind` is single
+    if each example has exactly one category, multi if it may have several. `vocabulary` is the
+    version in the store that has the labels, such as `museum@2`; None if it is unknown.
     """
 
     source: str
@@ -80,7 +80,7 @@ class TrainingData:
         digest = hashlib.sha256(json.dumps(head).encode())
         for example in self.examples:
             known: list[object] = [example.key, example.labels, example.sha256, example.provider]
-            if example.weight != 1:  # else the fingerprint is as before there were any
+            if example.weight != 1:  # so fingerprints of older data stay as they are
                 known.append(example.weight)
             digest.update(json.dumps(known).encode())
         return digest.hexdigest()
@@ -105,7 +105,7 @@ class TrainingData:
 
     @property
     def providers(self) -> dict[str, int]:
-        """The data providers with their examples; empty if the examples have none."""
+        """The data providers with their numbers of examples; empty if the examples have none."""
         return count_providers(example.provider for example in self.examples)
 
     def as_known(self) -> FamiliarPictures:
@@ -123,7 +123,7 @@ class TrainingData:
             for example, by_record, by_file in zip(
                 self.examples, same_record, same_file, strict=True
             )
-            if by_file or (example.url and by_record)  # only then is the key a record's ID
+            if by_file or (example.url and by_record)  # an example without URL has a path as key
         ]
 
     def without(
@@ -146,7 +146,7 @@ class TrainingData:
         )
 
     def without_contradictions(self) -> "TrainingData":
-        """The data without files that are the same, byte by byte, but have different labels."""
+        """The data without files that are the same byte by byte but have different labels."""
         first: dict[str, dict[tuple[int, ...], Example]] = {}
         for example in self.examples:
             first.setdefault(example.sha256, {}).setdefault(example.labels, example)
@@ -156,7 +156,7 @@ class TrainingData:
             for other in first[example.sha256].values()
             if other.labels != example.labels
         }
-        return self.without("the same picture stands in several categories", details, details)
+        return self.without("the same picture is in several categories", details, details)
 
     def named(self, example: Example) -> str:
         return ", ".join(self.categories[label] for label in example.labels)
@@ -177,7 +177,7 @@ class DatasetDescription(BaseModel):
 
 
 def count_providers(providers: Iterable[str]) -> dict[str, int]:
-    """How often each data provider is among these, in alphabetical order; none that is unknown."""
+    """The count of each known data provider, in alphabetical order."""
     found = Counter(map(provider_name, providers))
     del found[""]
     return dict(sorted(found.items()))

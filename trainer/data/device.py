@@ -1,4 +1,4 @@
-"""What the trainer computes on, unless `--devices` says."""
+"""The device that the trainer computes on if `--devices` is not given."""
 
 import torch
 

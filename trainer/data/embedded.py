@@ -1,7 +1,7 @@
-"""The embeddings of training pictures: read from the store where they are kept, computed where not.
+"""The embeddings of training pictures: saved ones are read from the store, others are computed.
 
-They are kept as soon as they are computed, some hundred pictures at a time. So a command that is
-killed goes on where it was, and the next training on the same pictures computes nothing.
+Computed embeddings are saved at once, some hundred pictures at a time. So a killed command
+continues where it stopped, and the next training on the same pictures computes none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,18 +41,18 @@ from trainer.data.near_duplicates import (
 from trainer.data.split import Indices
 from trainer.settings import TrainingSettings
 
-KEPT_AT_A_TIME = 256  # pictures in a transaction; a killed command computes so many again
-EXPORT_PAYS = 5_000  # pictures from which exporting the encoder to a faster runtime saves time
-NO_EMBEDDING = "the encoder gives no numbers for it"
+KEPT_AT_A_TIME = 256  # pictures in a transaction; a killed command loses at most these
+EXPORT_PAYS = 5_000  # with more pictures, exporting the encoder to a faster runtime saves time
+NO_EMBEDDING = "the encoder makes no embedding of it"
 COLLISIONS = 3  # with other processes, in a row
-_ASKED_AT_A_TIME = 10_000  # pictures, of the store
+_ASKED_AT_A_TIME = 10_000  # pictures per query
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EmbeddedData:
-    """The readable part of the data, and an embedding of each of its examples, (n, dimension).
+    """The readable part of the data, and the embeddings of its examples, (n, dimension).
 
-    With its encoder, pictures of it can be explained.
+    The encoder is there to explain pictures by heatmaps.
     """
 
     data: TrainingData
@@ -65,7 +65,7 @@ def embedded(data: TrainingData, settings: TrainingSettings) -> EmbeddedData:
 
     Raises:
         UsageError: there is no such encoder, or DATABASE_URL is missing.
-        ModelError: the encoder's files are damaged, or the training was begun with another encoder.
+        ModelError: the encoder's files are damaged, or the training began with another encoder.
         DatasetError: no picture can be read.
         StoreError: the store cannot be reached.
     """
@@ -75,7 +75,8 @@ def embedded(data: TrainingData, settings: TrainingSettings) -> EmbeddedData:
             stored = find_encoder(connection, settings.encoder)
         if stored.sha256 != settings.encoder_sha256:
             raise ModelError(
-                f"The encoder {stored.name} is another one than the training was begun with."
+                f"The encoder {stored.name} is not the one that the training began with. Choose "
+                "another --experiment-name."
             )
         model_dir = ModelSettings.read().model_dir
         ready = embed(data, stored, engine, model_dir)
@@ -136,7 +137,7 @@ def _kept(
 def _keep(
     engine: Engine, stored: StoredEncoder, vectors: dict[bytes, Vector]
 ) -> dict[bytes, Vector]:
-    """Keep vectors. Returns those of them that others kept meanwhile, with other last bits."""
+    """Save vectors. Returns those that another process saved first: their last bits may differ."""
 
     def keep() -> dict[bytes, Vector]:
         with engine.begin() as connection:
@@ -161,7 +162,7 @@ def _runtime(encoder: Encoder, pictures: int, model_dir: Path) -> Runtime:
 def _computed(
     examples: Sequence[Example], encoder: Encoder, runtime: Runtime
 ) -> Iterator[tuple[dict[bytes, Vector], dict[str, str]]]:
-    """Embeddings by the sha256 of the picture, and reasons by that in hexadecimal."""
+    """Embeddings by the sha256 of the picture, and reasons by the same sha256 in hexadecimal."""
     preprocessing = encoder.description.preprocessing
     with (
         progress("Embedding pictures", len(examples)) as report,
@@ -222,8 +223,8 @@ def group_embedded(ready: EmbeddedData, cache_folder: Path, console: SafeConsole
     hashed, alike = rows[pairs_by_hash(small.pictures)], pairs_by_embedding(ready.embeddings)
     if alike is None:
         console.print(
-            "  For this encoder different pictures are nearly the same, too. So near-duplicates "
-            "are found by their hash alone.",
+            "  For this encoder different pictures are also nearly the same. So near-duplicates "
+            "are found only by their hash.",
             soft_wrap=True,
         )
         return grouped(hashed, len(row_of))

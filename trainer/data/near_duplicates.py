@@ -5,18 +5,18 @@ luminance: whether it is above their median. This is the pHash of Zauner (2010) 
 instead of 64. Measured on 12,000 photographs of buildings and museum objects: 98 of 100 differ by
 at most 30 bits from their own copy after JPEG compression at quality 30, halving, or brightening by
 30 %, and by at most 42 after cutting 1.6 % from each side. Of 53 million pairs of different files,
-99 differ by 40 bits or less. Those are copies, shots of the same scene, and figurines of a series.
-(With 64 bits, pictures on a black background are as near to each other as copies.)
+99 differ by 40 bits or less. These are copies, photographs of the same scene, and figurines of a
+series. (With 64 bits, pictures on a black background are as near to each other as copies.)
 
-Embeddings, where they are there, find other copies: those whose cosine is at least 0.96. Measured
-on 1,928 photographs of museum objects and 1,200 of buildings, on features of a MobileNetV2 and of
-an EfficientNet-Lite0. Of 4.9 million pairs of different files, 30 and 4 are that near, almost all
-of them figurines of a series. Embeddings alone would not do: half of the museum's copies at JPEG
-quality 30 have a cosine below 0.92, and half of Lite0's copies of half the size one below 0.86; so
-have thousands of pairs of different files. The hash finds all of these, and 96 of 100 that were cut
-by 1.6 %. With embeddings too that rises to 99. Of mirrored pictures the hash finds none; embeddings
-find 98 and 88 of 100 at 0.95, and 68 and 50 at 0.97. Encoders of another family may need another
-threshold.
+If there are embeddings, they find other copies: those with a cosine of at least 0.96. This was
+measured on 1,928 photographs of museum objects and 1,200 of buildings, with features of a
+MobileNetV2 and of an EfficientNet-Lite0. Of 4.9 million pairs of different files, 30 and 4 are that
+near, almost all of them figurines of a series. Embeddings alone are not enough: half of the
+museum's copies at JPEG quality 30 have a cosine below 0.92, and half of Lite0's copies of half the
+size one below 0.86. Thousands of pairs of different files are as near. The hash finds all of these
+copies, and 96 of 100 that were cut by 1.6 %; together with embeddings it is 99. The hash finds no
+mirrored pictures; embeddings find 98 and 88 of 100 at 0.95, and 68 and 50 at 0.97. Encoders of
+another family may need another threshold.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ from trainer.data.split import Indices
 
 MAX_DISTANCE = 40  # of 256 bits
 MIN_COSINE = 0.96
-MOST_NEAR = 0.5  # of the pictures; with more, embeddings do not help
+MOST_NEAR = 0.5  # of the pictures; if more are near, embeddings do not help
 
 Hashes = NDArray[np.uint64]  # (n, 4)
 Pairs = NDArray[np.int64]
@@ -46,7 +46,7 @@ _LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # ITU-R BT.601
 _PICTURES = 256  # hashed at a time
 _PAIRS = 1 << 18  # hashes compared at a time: 2 MiB
 _ROWS, _COLUMNS = 1024, 8192  # cosines computed at a time: 32 MiB
-_NEAR_EACH = 32  # of a picture, at a time: a group is found by fewer pairs than it has
+_NEAR_EACH = 32  # per picture at a time: not all pairs are needed to find a group
 _NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
@@ -60,7 +60,9 @@ def group_near_duplicates(pictures: torch.Tensor) -> Indices:
 
 
 def grouped(pairs: Pairs, count: int) -> Indices:
-    """The group (n,) of each of `count` pictures; pairs, and pairs of pairs, are in the same."""
+    """The group (n,) of each of `count` pictures; pictures that chains of pairs connect share a
+    group.
+    """
     ones = np.ones(len(pairs), dtype=np.bool_)
     graph = coo_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     _, groups = connected_components(graph, directed=False)
@@ -73,11 +75,11 @@ def pairs_by_hash(pictures: torch.Tensor) -> Pairs:
 
 
 def pairs_by_embedding(embeddings: Embeddings) -> Pairs | None:
-    """Pairs of embeddings (n, dimension) that are near: enough of them to tell groups.
+    """Pairs of embeddings (n, dimension) that are near: enough of them to find the groups.
 
-    None if more than half of the pictures are near another one. For such an encoder different
-    pictures are alike, too, as they are for a network that learned from a few hundred pictures.
-    The time grows with the square of their number, the memory does not.
+    None if more than half of the pictures are near another one. Such an encoder cannot separate
+    different pictures; an example is a network that learned from a few hundred pictures. The time
+    grows with the square of their number, the memory does not.
     """
     vectors = torch.from_numpy(embeddings.astype(np.float32))
     pairs = np.concatenate([_NO_PAIRS, *_near_vectors(vectors)])

@@ -1,7 +1,7 @@
 """Preparation: decode the pictures, check the data, and assign the folds.
 
-The checks run before the training. Their findings go to the console, and all near-duplicates to a
-file.
+The checks run before the training. The console shows their findings; all near-duplicates are
+written to a file.
 """
 
 import math
@@ -25,24 +25,24 @@ from trainer.data.tables import write_table
 from trainer.settings import TrainingSettings
 
 SHOWN = 3  # examples of each finding on the console
-COPY = "the same picture under several keys, kept together"
-NEAR_DUPLICATE = "near-duplicates, kept together"
-DOUBTFUL = "near-duplicates in different categories: look at their labels"
+COPY = "the same picture under several keys, in one part"
+NEAR_DUPLICATE = "near-duplicates, in one part"
+DOUBTFUL = "near-duplicates in different categories: check their labels"
 
 
 def check_trainable(data: TrainingData, settings: TrainingSettings) -> None:
     """Check that the data can be cross-validated.
 
     Raises:
-        UsageError: the data is of another kind, or, where providers stay together, it has fewer
-            of them than folds.
-        DatasetError: there are fewer than two categories, or a category has every picture, too few
-            different pictures, or, where providers stay together, a single provider.
+        UsageError: the data is of another kind. Or providers must stay together, and there are
+            fewer of them than folds.
+        DatasetError: there are fewer than two categories, or a category has all pictures or too few
+            different ones. Or providers must stay together, and a category has only one.
     """
     if data.kind != settings.kind:
         raise UsageError(
-            f"{data.source} is read as {data.kind}-label data, which --mode {settings.kind} cannot "
-            "use. Several labels per picture need a dataset of the store: --dataset NAME"
+            f"{data.source} has {data.kind}-label data, which --mode {settings.kind} cannot use. "
+            "For several labels per picture you need a dataset of the store: --dataset NAME"
         )
     if len(data.categories) < 2:
         raise DatasetError(
@@ -59,7 +59,7 @@ def check_trainable(data: TrainingData, settings: TrainingSettings) -> None:
 def check_folds(data: TrainingData, folds: list[Fold], settings: TrainingSettings) -> None:
     """Check that each category is in the training and validation part of every fold.
 
-    It must be in the test part too, unless the test parts keep data providers together.
+    It must also be in the test part, unless the test parts keep data providers together.
 
     Raises:
         DatasetError: a category is missing; the message names the fold and the part.
@@ -69,13 +69,13 @@ def check_folds(data: TrainingData, folds: list[Fold], settings: TrainingSetting
         if settings.group_by == "provider":
             fewer += " or --group-by picture"
         raise DatasetError(
-            f"{gap[0].upper()}{gap[1:]}: there are too few, or too many are near-duplicates, which "
-            f"stay together. Take {fewer}, or add pictures."
+            f"{gap[0].upper()}{gap[1:]}: there are too few, or too many are near-duplicates, "
+            f"which stay together. Choose {fewer}, or add pictures."
         )
 
 
 def gap_in(data: TrainingData, folds: list[Fold], settings: TrainingSettings) -> str:
-    """Which fold lacks which categories in which part, in words; empty if `check_folds` passes."""
+    """Which fold lacks which categories in which part, in words; empty if no fold lacks one."""
     targets = data.targets
     for fold in folds:
         parts = {"training": fold.training, "validation": fold.validation}
@@ -90,7 +90,7 @@ def gap_in(data: TrainingData, folds: list[Fold], settings: TrainingSettings) ->
 
 
 def examples_needed(folds: int) -> int:
-    """How many different pictures put a category into every part of every fold."""
+    """How many different pictures a category needs to be in every part of every fold."""
     needed = folds
     while needed - math.ceil(needed / folds) < validation_parts(folds):
         needed += 1
@@ -108,19 +108,19 @@ def _check_pictures(data: TrainingData, folds: int) -> None:
     ]
     if short:
         raise DatasetError(
-            f"{folds} folds need {needed} different pictures a category; too few in "
-            f"{data.source}: {', '.join(short)}. Take fewer folds, or add pictures."
+            f"{folds} folds need {needed} different pictures in each category. {data.source} has "
+            f"too few of: {', '.join(short)}. Choose fewer folds, or add pictures."
         )
 
 
 def _check_providers(data: TrainingData, folds: int) -> None:
     providers = {example.provider for example in data.examples} - {""}
     if not providers:
-        raise UsageError(f"{data.source} has no data providers; take --group-by picture.")
+        raise UsageError(f"{data.source} has no data providers: choose --group-by picture.")
     if len(providers) < folds:
         raise UsageError(
             f"{data.source} has {len(providers)} data providers, too few for {folds} folds by "
-            f"provider: take --folds {len(providers)} or --group-by picture."
+            f"provider: choose --folds {len(providers)} or --group-by picture."
         )
     of_category = {(label, e.provider) for e in data.examples for label in e.labels}
     found = Counter(label for label, _ in of_category)
@@ -128,7 +128,7 @@ def _check_providers(data: TrainingData, folds: int) -> None:
     if short:
         raise DatasetError(
             f"{data.source}: fewer than two data providers have {_listed(data, short)}, so no "
-            "picture is left for training when it is tested. Take --group-by picture."
+            "such picture is left for training when one is tested. Choose --group-by picture."
         )
 
 
@@ -136,7 +136,8 @@ def _check_tells_apart(data: TrainingData) -> None:
     everywhere = np.flatnonzero(data.targets.all(axis=0))
     if len(everywhere):
         raise DatasetError(
-            f"{data.source}: every picture has {_listed(data, everywhere)}; add other pictures."
+            f"{data.source}: every picture has {_listed(data, everywhere)}. Add pictures without "
+            "it."
         )
 
 
@@ -146,7 +147,7 @@ def _listed(data: TrainingData, labels: Iterable[int]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class NearDuplicate:
-    """An example whose picture is nearly that of another; `finding` says how they are treated."""
+    """An example whose picture is nearly the same as another; `finding` says what is done."""
 
     example: str
     finding: str
@@ -265,7 +266,7 @@ def decoded(data: TrainingData, settings: TrainingSettings, cache_folder: Path) 
 
 
 def usable(data: TrainingData, settings: TrainingSettings) -> TrainingData:
-    """The data without records that lack a provider, where providers stay together."""
+    """The data; if providers stay together, without records that lack one."""
     nameless = [example.key for example in data.examples if not example.provider]
     if settings.group_by == "picture" or len(nameless) == len(data.examples):
         return data
@@ -273,7 +274,7 @@ def usable(data: TrainingData, settings: TrainingSettings) -> TrainingData:
 
 
 def tested_together(data: TrainingData, settings: TrainingSettings) -> Indices | None:
-    """The number (n,) of each example's provider, where providers stay together."""
+    """The number (n,) of each example's provider, if providers stay together."""
     if settings.group_by == "picture":
         return None
     names = [example.provider for example in data.examples]

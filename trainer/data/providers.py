@@ -1,7 +1,7 @@
-"""Folds that leave data providers out, where the data allows them.
+"""Folds that leave data providers out, if the data allows them.
 
-A model is used on museums that it has not learned from, and does worse there. Such folds show how
-much. Heads are tested by them besides; networks are trained by them unless a user says otherwise.
+A model is also used for museums that it has not learned from, and is worse there. Such folds show
+how much. They are an additional test of heads. For networks they are the default.
 """
 
 from collections import Counter
@@ -22,10 +22,10 @@ MOST_NAMELESS = 0.05  # share of records without a provider, which such folds ca
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LeavingOut:
-    """Folds of the examples at `rows`, which have a provider, and the settings that make them.
+    """Folds of the examples at `rows`, all of which have a provider, and the settings for them.
 
-    If the data does not allow them, there are none. Then `problem` says why; it is empty if there
-    are fewer than ENOUGH providers.
+    If the data does not allow them, `folds` is empty and `problem` says why. `problem` is empty if
+    there are fewer than ENOUGH providers.
     """
 
     settings: TrainingSettings
@@ -45,7 +45,7 @@ def leaving_providers_out(
 
     Args:
         groups: the group of near-duplicates of each example, (n,).
-        given: the names of settings that a user chose; these stay.
+        given: the names of settings that the user chose; these stay.
     """
     rows = np.flatnonzero([bool(example.provider) for example in data.examples])
     if len(data.providers) < ENOUGH:
@@ -72,7 +72,7 @@ def with_grouping(
 ) -> tuple[TrainingSettings, str]:
     """The settings of networks with the grouping for this data, and a message for the user.
 
-    Near-duplicates are not known before the pictures are decoded, so each picture counts.
+    Near-duplicates are not known before the pictures are decoded, so each picture is its own group.
     """
     if "group_by" in given or len(data.providers) < ENOUGH:
         return settings, ""
@@ -82,21 +82,21 @@ def with_grouping(
         return settings, not_left_out(problem)
     return found.settings, (
         f"There are {counted(len(data.providers), 'data provider')}. Each fold leaves some of "
-        "them out and is tested on these, so the scores are those of new providers. To test on "
-        "known ones: --group-by picture"
+        "them out and is tested on these, so the scores are for new providers. To test on known "
+        "providers: --group-by picture"
     )
 
 
 def not_left_out(problem: str) -> str:
-    """What a training says if its folds leave no providers out."""
+    """The message of a training whose folds leave no providers out."""
     return (
-        f"The folds do not leave data providers out: {problem}. So this training does not say how "
-        "the model does on providers that it has not learned from."
+        f"The folds do not leave data providers out: {problem}. So this training does not show "
+        "how good the model is for providers that it has not learned from."
     )
 
 
 def _problem(kept: TrainingData, by_provider: TrainingSettings) -> str:
-    """Why folds cannot leave providers out; empty if they may."""
+    """Why folds cannot leave providers out; empty if they can."""
     if len(kept.providers) < by_provider.folds:
         return f"{len(kept.providers)} are too few for {by_provider.folds} folds"
     pairs = {(label, each.provider) for each in kept.examples for label in each.labels}
@@ -105,7 +105,7 @@ def _problem(kept: TrainingData, by_provider: TrainingSettings) -> str:
     if short:
         return f"fewer than two providers have {', '.join(short)}"
     everywhere = [kept.categories[label] for label in np.flatnonzero(kept.targets.all(axis=0))]
-    return f"every record that has one has {', '.join(everywhere)}" if everywhere else ""
+    return f"all records with a provider have {', '.join(everywhere)}" if everywhere else ""
 
 
 def _waste(data: TrainingData, found: LeavingOut) -> str:
@@ -113,7 +113,7 @@ def _waste(data: TrainingData, found: LeavingOut) -> str:
     records = len(data.examples)
     nameless = records - len(found.rows)
     if nameless > MOST_NAMELESS * records:
-        return f"{nameless:,} of {counted(records, 'record')} name none and would be lost"
+        return f"{nameless:,} of {counted(records, 'record')} name no provider and would be lost"
     learned = [len(fold.training) + len(fold.validation) for fold in found.folds]
     if learned and 2 * min(learned) < records:
         return (

@@ -1,11 +1,11 @@
-"""Fold assignment: each example is tested once, by a classifier that was trained neither on it nor
-on a near-duplicate of it.
+"""Fold assignment: each example is tested once, with a classifier that did not learn from it or
+from a near-duplicate of it.
 
 All parts have about the same share of each category, and groups stay together. The method is
 iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011): the rarest category is assigned
 first, each example to the part that lacks most of it. Here whole groups are assigned, the largest
-first. It works for single-label and multi-label data, and assigns 70,000 groups in a second;
-scikit-learn's StratifiedGroupKFold, for single-label data only, takes a minute.
+first. It works for single-label and multi-label data, and assigns 70,000 groups in a second.
+scikit-learn's StratifiedGroupKFold takes a minute, and works only for single-label data.
 """
 
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class Fold:
 
 @dataclass(frozen=True, kw_only=True)
 class Division:
-    """What is tested together, and the rest, as ascending positions of examples.
+    """The tested examples and the rest, as ascending positions.
 
     Near-duplicates of tested examples are in neither.
     """
@@ -66,7 +66,7 @@ def make_divisions(
     seed: Sequence[int],
     tested_together: Indices | None = None,
 ) -> list[Division]:
-    """Stratified divisions whose test parts make up the data; arguments as for `make_folds`."""
+    """Stratified divisions; the test parts together are the data. Arguments as for `make_folds`."""
     together = groups if tested_together is None else tested_together
     part_of = divide(targets, together, [1 / parts] * parts, seed=seed)
     made = []
@@ -87,8 +87,8 @@ def make_inner_divisions(
 ) -> list[Division]:
     """Divisions of the training part of a fold, made like the fold; arguments as for `make_folds`.
 
-    They are `parts`, but not more than there are groups to be tested together. With a single
-    one of these, or where all of them show the same pictures, near-duplicates alone stay together.
+    There are at most `parts`, and at most as many as groups in `tested_together`. If there is only
+    one such group, or all of them show the same pictures, only near-duplicates stay together.
     """
     together = 1 if tested_together is None else len(np.unique(tested_together))
     if together > 1:
@@ -114,13 +114,13 @@ def make_folds(
 ) -> list[Fold]:
     """Stratified folds of targets (n, classes) that keep groups of near-duplicates together.
 
-    The test parts of all folds make up the data. The validation part is drawn from the rest.
+    The test parts of all folds together are the data. The validation part is drawn from the rest.
 
     Args:
         groups: the group of near-duplicates of each example, (n,), counted from 0.
         tested_together: other groups (n,) that the test parts keep together, such as the data
-            provider of each example. Near-duplicates of a tested example in other groups are then
-            unused in that fold.
+            provider of each example. A fold does not use near-duplicates of its tested examples
+            from other groups.
     """
     divisions = make_divisions(
         targets, groups, parts=folds, seed=[seed], tested_together=tested_together
@@ -138,7 +138,7 @@ def make_folds(
 
 
 def validation_parts(folds: int) -> int:
-    """How many parts the untested examples make; one of them is for validation."""
+    """Into how many parts the untested examples are divided; one of them is for validation."""
     return max(folds - 1, 5)
 
 
@@ -170,8 +170,8 @@ def _counts(
 ) -> NDArray[np.int64]:
     """How many examples of each category a group has, (groups, classes + 1).
 
-    The last column counts all examples, as a category that every example has. Groups without any
-    other category are assigned with it.
+    The last column counts all examples, like a category that every example has. Groups without any
+    other category are assigned by it.
     """
     with_all = np.column_stack([targets, np.ones(len(targets), dtype=np.bool_)])
     counts = np.zeros((groups, with_all.shape[1]), dtype=np.int64)

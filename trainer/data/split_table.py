@@ -1,6 +1,6 @@
-"""The table `splits.csv`: the part of each example in each fold, and where its picture is from.
+"""The table `splits.csv`: the part of each example in each fold, and the source of its picture.
 
-What reads it raises ModelError if it is missing or damaged.
+Readers raise ModelError if it is missing or damaged.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def write_splits(path: Path, data: TrainingData, folds: Sequence[Fold]) -> None:
 def read_fold(path: Path, number: int, examples: Sequence[Example]) -> Fold:
     rows = read_columns(path, "example", _column(number))
     if [key for key, _ in rows] != [example.key for example in examples]:
-        raise ModelError(f"{path} is about other pictures than can be read here.")
+        raise ModelError(f"{path} lists other pictures than can be read here.")
     return Fold.of_parts(number, [part for _, part in rows])
 
 
@@ -46,9 +46,9 @@ def read_paths(path: Path) -> dict[str, Path]:
 
 
 def read_providers(path: Path, folds: Sequence[int]) -> dict[str, int]:
-    """The data providers that any of these folds learned from, with their pictures.
+    """The data providers that these folds learned from, with their numbers of pictures.
 
-    Empty where the examples have none, or the table is of an older version.
+    Empty if the examples have none, or the table is of an older version.
     """
     if not _has(path, "provider"):
         return {}
@@ -66,7 +66,7 @@ def read_provider_of(path: Path) -> dict[str, str]:
 
 
 def read_known(path: Path) -> FamiliarPictures:
-    """All examples, as a model keeps them; without files if the table is of an older version."""
+    """All examples, as a model saves them; without files if the table is of an older version."""
     with parsing(path):
         header, *rows = read_table(path)
         columns = dict(zip(header, zip(*rows, strict=True), strict=False))

@@ -1,6 +1,6 @@
 """Training data from a dataset of the store.
 
-It stands apart from `dataset`, so that training on a folder loads nothing of the store.
+`dataset` does not import it, so that training on a folder loads no module of the store.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ _CATEGORIES = text("""
          dataset
     WHERE dataset.id = :dataset
 """)
-# In an order of records that is the same in every store.
+# The order of records is the same in every store.
 _ITEMS = text("""
     WITH item AS (
         SELECT record_id, concept_uri, weight, source = 'verdict' AS is_judged FROM dataset_item
@@ -56,11 +56,11 @@ def dataset_data(
     *,
     with_verdicts: bool = False,
 ) -> TrainingData:
-    """The records of a dataset with their labels; for the kind single, those with one label.
+    """The records of a dataset with their labels; for the kind single only those with one label.
 
     Args:
-        with_verdicts: records that verdicts give a concept of the dataset have that label, whatever
-            label they had, and join if they were not in it.
+        with_verdicts: if a verdict gives a record a concept of the dataset, that is its label, in
+            place of the old one. Records outside the dataset are added.
 
     Raises:
         UsageError: there is no such dataset; the message names those that exist.
@@ -78,8 +78,8 @@ def dataset_data(
     pictured = [row for row in usable if row.path is not None]
     if not pictured:
         raise DatasetError(
-            f"Dataset {name} has {len(rows):,} records but no picture to train on; "
-            f"run: harvester images --dataset {name}"
+            f"Dataset {name} has {len(rows):,} records but no picture to train on. Run: harvester "
+            f"images --dataset {name}"
         )
     found = {uri for row in usable for uri in row.concepts}
     uris = sorted(found, key=lambda uri: (category_of[uri], uri))
@@ -100,7 +100,7 @@ def dataset_data(
 
 
 def _judged(connection: Connection, known: Mapping[str, str], kind: Kind) -> dict[str, Any]:
-    """The labels that verdicts give, of known concepts, as `_ITEMS` asks for them."""
+    """The labels from verdicts, of known concepts, as parameters of `_ITEMS`."""
     found = taught_labels(connection, several=kind == "multi").records
     taught = [each for each in found if set(each.concepts) <= known.keys()]
     pairs = [(each.record_id, uri) for each in taught for uri in each.concepts]

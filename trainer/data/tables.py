@@ -1,4 +1,4 @@
-"""Tables: the CSV files of an experiment, and the error of a file that is damaged."""
+"""Tables: the CSV files of an experiment, and the error if a file is damaged."""
 
 import csv
 import io
@@ -55,7 +55,7 @@ def read_records(path: Path) -> list[dict[str, str]]:
 
 
 def read_columns(path: Path, *names: str) -> list[list[str]]:
-    """These columns of a CSV file, row by row.
+    """The named columns of a CSV file, row by row.
 
     Raises:
         ModelError: the file is missing or damaged.
@@ -88,7 +88,7 @@ def parsing(path: Path) -> Iterator[Path]:
         yield path
     except FileNotFoundError as error:
         raise ModelError(
-            f"There is no {path}: the experiment is not finished; train it to the end."
+            f"There is no {path}: the experiment is not finished. Train it to the end."
         ) from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error

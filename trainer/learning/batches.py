@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from trainer.data.split import Indices
 
-MAX_TURN = 0.35  # radians, at strength 1, as all below
+MAX_TURN = 0.35  # radians, at strength 1, as for all below
 MAX_ZOOM = 0.3
 MAX_SHIFT = 0.2  # of the side
 MAX_BRIGHTNESS = 0.4
@@ -60,7 +60,7 @@ def mixup(
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """How n pictures change: maps of positions (n, 2, 3) and colours (n, 3, 3), and more light.
+    """How n pictures change: maps of positions (n, 2, 3) and colours (n, 3, 3), contrast and light.
 
     `contrast` and `light` are (n, 1, 1).
     """
@@ -72,7 +72,7 @@ class Changes:
 
     @classmethod
     def drawn(cls, count: int, *, strength: float, generator: torch.Generator) -> Self:
-        """Drawn at random, on the CPU; strength 0 draws no colours and changes none."""
+        """Random changes, drawn on the CPU. Strength 0 neither draws nor changes colours."""
         mirror = (torch.rand(count, generator=generator) < 0.5) & (strength > 0)
         turn, zoom, right, down = _draws((4, count), strength, generator)
         maps = _affine_maps(turn * MAX_TURN, 1 + zoom * MAX_ZOOM, mirror)
@@ -93,7 +93,9 @@ class Changes:
 
 
 def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The tensor on the device; to a card from page-locked memory, so that nobody waits."""
+    """The tensor on the device; to a card from page-locked memory, so that the program does not
+    wait.
+    """
     return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 

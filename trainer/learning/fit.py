@@ -1,7 +1,7 @@
-"""The training of one fold, which keeps the weights with the lowest validation loss.
+"""Train one fold, and save the weights with the lowest validation loss.
 
 Every random choice has its own seed, made of the experiment's seed, the fold and the epoch. So a
-killed run continues from its last saved epoch, on a CPU to the very same numbers.
+killed run continues from its last saved epoch, on a CPU with exactly the same numbers.
 """
 
 import math
@@ -39,7 +39,7 @@ from trainer.learning.optimisation import (
 from trainer.learning.training_state import Epoch, TrainingState
 from trainer.settings import IMAGENET, NO_WEIGHTS, TrainingSettings
 
-SAVING_SHARE = 0.05  # of the time, at most, is spent on saving the state
+SAVING_SHARE = 0.05  # of the time, at most, for saving the state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def start_classifier(
 
     Raises:
         UsageError: there is no such architecture.
-        ModelError: the weights are unusable.
+        ModelError: the weights cannot be used.
     """
     torch.manual_seed(seed_of(settings.seed, fold, 0))
     classifier = build_classifier(settings.architecture, classes=classes, size=settings.input_size)
@@ -84,9 +84,9 @@ def train_fold(
 ) -> TrainingState:
     """Train until the validation loss stops improving, or the epochs run out.
 
-    The state is saved to `resume` after the first epoch, and then as often as is cheap. If the file
-    exists, training continues from it; the numbers do not depend on the saved epoch. The classifier
-    of the returned state has the best weights.
+    The state is saved to `resume` after the first epoch, and then as often as SAVING_SHARE allows.
+    If the file exists, training continues from it; the numbers do not depend on the saved epoch.
+    The classifier of the returned state has the best weights.
 
     Raises:
         UsageError, ModelError: as `start_classifier`.
@@ -129,7 +129,7 @@ def predict_logits(
 def _start(data: FoldData, settings: TrainingSettings, device: torch.device) -> TrainingState:
     classes = data.targets.shape[1]
     classifier, weights = start_classifier(settings, classes=classes, fold=data.fold.number)
-    # Faster on a CPU too: MobileNetV2 trains on 1.5 times as many pictures per second.
+    # Also faster on a CPU: MobileNetV2 trains on 1.5 times as many pictures per second.
     classifier = classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = build_optimizer(classifier, head_of(classifier, weights), settings)
     average = average_of(classifier, settings.ema)
@@ -162,8 +162,8 @@ def _epoch(
     )
     if not math.isfinite(epoch.training_loss + epoch.validation_loss):
         raise EnrichmentError(
-            f"The loss of fold {data.fold.number + 1} is not a number any more after epoch "
-            f"{number}; try a lower --learning-rate under another --experiment-name."
+            f"The loss of fold {data.fold.number + 1} is not a number after epoch {number}. Try a "
+            "lower --learning-rate under another --experiment-name."
         )
     return epoch
 
@@ -213,6 +213,6 @@ def _to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def _mixed_precision(device: torch.device) -> torch.autocast:
-    # Cards before Ampere have no convolutions in bfloat16; PyTorch only imitates it there.
+    # Cards older than Ampere have no convolutions in bfloat16; PyTorch only emulates them there.
     has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
     return torch.autocast("cuda", dtype=torch.bfloat16, enabled=has_bfloat16)

@@ -2,16 +2,16 @@
 
 A head minimises the mean loss of an example plus half its strength times the squared length of all
 weights; biases are free. If a picture has one category, all categories share a softmax. If it may
-have several, each has a regression of its own, and all are fitted together. What scikit-learn calls
-`C` is 1 / (strength x examples).
+have several, each has its own regression, and all are fitted together. `C` of scikit-learn is 1 /
+(strength x examples).
 
-The loss is minimised by L-BFGS, which is quick where it bends about as much in every direction. On
-embeddings it bends a thousand times more in some than in others. So they are turned onto their
-principal axes, which changes neither the loss nor the length of weights. There each weight is
-measured in steps that fit the bend along its axis. Measured on 10,000 drawn embeddings, over
-strengths from 0.01 to 2e-5: 40 evaluations of the loss instead of 181, and at weaker strengths it
-does not stop far from the end. PyTorch's L-BFGS and scipy's need as many; scipy's own arithmetic
-costs four times as much where there are few pictures.
+L-BFGS minimises the loss. It is quick if the curvature of the loss is about the same in every
+direction. On embeddings the curvature is a thousand times larger in some directions than in others.
+So embeddings are rotated onto their principal axes, which changes neither the loss nor the length
+of weights. There the unit of each weight fits the curvature along its axis. Measured on 10,000
+random embeddings, over strengths from 0.01 to 2e-5: 40 evaluations of the loss instead of 181, and
+at weaker strengths it does not stop far from the minimum. The L-BFGS of PyTorch and of scipy need
+the same number; with few pictures the arithmetic of scipy costs four times as much.
 
 Several heads on the same embeddings are fitted at once, since reading the embeddings takes most of
 the time.
@@ -34,10 +34,10 @@ from trainer.settings import ClassWeights
 Weights = NDArray[np.float64]
 """Weights (heads, classes, dimension + 1) of several heads on points; the biases come last."""
 
-CLOSE = 1e-5  # a step that lowers the loss of a head by less is the last one
+CLOSE = 1e-5  # the fit ends at a step that lowers the loss of a head by less
 MOST_STEPS = 500
-_LEAST_BEND = 1e-4  # of a category that no example has
-_ENOUGH = 4096  # examples tell how the loss bends
+_LEAST_BEND = 1e-4  # for a category without examples
+_ENOUGH = 4096  # examples are enough to measure the curvature of the loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +81,9 @@ class Points:
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What one head learns from: rows of the points (m,), and their targets (m, classes).
+    """The input of one head: rows of the points (m,), and their targets (m, classes).
 
-    `weights` (m,) say how much each of them counts, with mean 1; without them all count the same.
+    `weights` (m,) are how much each row counts, with mean 1. If None, all count the same.
     """
 
     rows: torch.Tensor
@@ -102,7 +102,7 @@ class Lesson:
     ) -> Self:
         """The lesson of some rows of targets float32 (n, classes), with any positive weights (m,).
 
-        Class weights count examples, whatever these weigh.
+        Class weights come from counts of examples, not from `weights`.
         """
         learned = targets[torch.from_numpy(rows)]
         shares = None if weights is None else torch.from_numpy(weights / weights.mean()).float()
@@ -128,12 +128,12 @@ class Lesson:
 
 
 def example_loss(objective: Objective, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The mean loss of an example: the sum over its categories if it may have several."""
+    """The mean loss of an example; if it may have several categories, their losses are added."""
     return objective.loss(logits, targets) * _summed(objective, targets)
 
 
 def _summed(objective: Objective, targets: torch.Tensor) -> int:
-    """Of how many categories the losses of an example are summed."""
+    """Over how many categories the loss of an example is summed."""
     return 1 if objective.kind == "single" else targets.shape[1]
 
 
@@ -148,7 +148,7 @@ def fit_heads(
     """Fit a head to each lesson, all at one strength of the regularisation.
 
     Args:
-        start: weights near the result, such as those of a greater strength.
+        start: weights near the result, such as those for a greater strength.
     """
     if start is None:
         classes, dimension = lessons[0].targets.shape[1], points.values.shape[1]
@@ -186,7 +186,7 @@ def _logits(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 def _steps(
     points: Points, lessons: Sequence[Lesson], strength: float, start: Weights
 ) -> torch.Tensor:
-    """The step of each weight: one over the root of the bend of the loss along it."""
+    """The unit of each weight: 1 / root of the curvature of the loss along it."""
     single = lessons[0].objective.kind == "single"
     unsure = []
     for lesson, weights in zip(lessons, torch.from_numpy(start).float(), strict=True):

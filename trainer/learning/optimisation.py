@@ -1,14 +1,14 @@
 """Optimisation: the loss of a training step, the learning rates, and which weights change.
 
-A classifier that starts from given weights is trained in two steps. First the new head is trained
-while all other weights are frozen, since the first steps of a random head would spoil them. Then
-everything is trained, lower layers at lower rates, since their features are more general.
+A classifier that starts from given weights is trained in two phases. First only the new head is
+trained, since the first steps of a random head would spoil the other weights. Then everything is
+trained. Lower layers have lower rates, since their features are more general.
 
 Targets are float32 (n, classes), the losses take logits. A single-label classifier is trained by
 cross-entropy, a multi-label one by binary cross-entropy of each category. Class weights multiply
 the loss of an example. PyTorch's own class weights of cross-entropy do not fit: with label
-smoothing they give rare categories too much weight, which cost 0.03 of macro F1 on three museums'
-photographs.
+smoothing they give rare categories too much weight. This cost 0.03 of macro F1 on photographs of
+three museums.
 """
 
 import math
@@ -27,7 +27,7 @@ from common.vision.network import LoadedWeights
 from trainer.settings import MIN_SIZE, ClassWeights, TrainingSettings
 
 POWERS: dict[ClassWeights, float] = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}
-MAX_POSITIVE_WEIGHT = 10.0  # more would let one example in thousands dominate a category
+MAX_POSITIVE_WEIGHT = 10.0  # with more, one example in thousands would dominate a category
 WARM_UP = 0.05  # of all steps
 WEIGHT_DECAY = 0.02
 STAGES = 8  # groups of layers below the head, each with its own learning rate
@@ -70,7 +70,7 @@ class Objective:
     def losses(
         self, logits: torch.Tensor, targets: torch.Tensor, *, smoothing: float = 0.0
     ) -> torch.Tensor:
-        """The loss (n,) of each example; as `loss`."""
+        """The loss (n,) of each example; arguments as for `loss`."""
         soft = torch.lerp(targets, self.prior.expand_as(targets), smoothing)
         if self.kind == "single":
             each = functional.cross_entropy(logits, soft, reduction="none")
@@ -171,9 +171,9 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def train_mode(classifier: nn.Module, optimizer: torch.optim.Optimizer, *, head_only: bool) -> None:
-    """Put a classifier into training mode; with `head_only`, all below its head is frozen.
+    """Put a classifier into training mode; with `head_only`, all layers below its head are frozen.
 
-    A frozen batch norm keeps its statistics too, since the frozen features depend on them.
+    A frozen batch norm also keeps its statistics, since the frozen features depend on them.
     """
     *body, head = optimizer.param_groups
     for group in (*body, head):

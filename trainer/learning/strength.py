@@ -1,20 +1,20 @@
-"""The strength of a head's regularisation, found by a cross-validation inside the training part.
+"""Find the strength of a head's regularisation by a cross-validation inside the training part.
 
-Its parts are made by the same grouping as the folds outside. So with data providers kept together,
-the strength is the one that serves providers that a head has not seen.
+Its parts have the same grouping as the folds outside. If these keep data providers together, the
+strength is the best one for providers that a head has not seen.
 
-The criterion is the loss, weighted as heads are fitted, at the best temperature and biases. As it
-is, the loss blames strong heads for being too modest, which calibration mends later. And it blames
-heads for expecting the categories as often as the known providers have them. Measured on 1,928
-photographs of three museums, each tested by heads of the other two, on features of a MobileNetV2
-and of an EfficientNet-Lite0, without class weights: macro F1 0.59 and 0.59. The loss as it is led
-to 0.46 and 0.44, and macro F1 itself, which jumps with single pictures, to 0.57 and 0.58. No single
-strength reached more than 0.59 and 0.59. The criterion was chosen among eleven by these figures, so
-they flatter it. With class weights, and where parts are made by picture, criteria differ by less
-than chance.
+The criterion is the loss at the best temperature and biases, with the weights that heads are fitted
+with. The plain loss has two faults. It penalises strong heads for low probabilities, which
+calibration corrects later. And it penalises heads that expect the category frequencies of the known
+providers. Measured on 1,928 photographs of three museums, each tested with heads of the other two,
+on features of a MobileNetV2 and of an EfficientNet-Lite0, without class weights: the criterion
+leads to a macro F1 of 0.59 and 0.59. The plain loss leads to 0.46 and 0.44. Macro F1 as the
+criterion jumps with single pictures, and leads to 0.57 and 0.58. No fixed strength is better than
+0.59 and 0.59. These figures chose the criterion among eleven, so they are a little too good. With
+class weights, or with parts by picture, the differences between criteria are smaller than chance.
 
-Strengths are tried from strong to weak, each from the heads of the one before, until the criterion
-is clearly worse.
+Strengths are tried from strong to weak until the criterion is clearly worse. Each fit starts from
+the heads of the strength before.
 """
 
 from collections.abc import Sequence
@@ -34,28 +34,28 @@ from trainer.settings import ClassWeights
 STRENGTHS = tuple(float(f"{0.01 / 5**step:.1g}") for step in range(8))
 """From strong to weak; for embeddings of length 1."""
 
-FINAL = 1e-6  # as `CLOSE` of the search, of the head that is kept
-WORSE = 1.01  # times the best loss: no weaker strength is tried
-_LOG_SCALES = (-3.0, 5.0)  # of logits, for heads that make no mistake
+FINAL = 1e-6  # like `CLOSE` of the search, for the head that is saved
+WORSE = 1.01  # times the best loss; after a worse one no weaker strength is tried
+_LOG_SCALES = (-3.0, 5.0)  # of logits; heads without mistakes have no best scale
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Learning:
-    """What all heads of a training share; `weights` (n,) say how much each example counts."""
+    """What all heads of a training share; `weights` (n,) are how much each example counts."""
 
     kind: Kind
     class_weights: ClassWeights
     weights: NDArray[np.float64] | None = None
 
     def lesson(self, rows: Indices, targets: torch.Tensor) -> Lesson:
-        """The lesson of some of the examples, whose targets are float32 (n, classes)."""
+        """The lesson of some of the examples; `targets` are float32 (n, classes), for all."""
         weights = None if self.weights is None else self.weights[rows]
         return Lesson.of(rows, targets, self.kind, self.class_weights, weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A strength that was tried, and how heads of it judge examples that they have not seen.
+    """A strength that was tried, and the scores of its heads on examples that they have not seen.
 
     `loss` is at the best temperature and biases. `accuracy` is the share of examples whose
     categories are all predicted correctly.
@@ -70,8 +70,8 @@ class Trial:
 class Search:
     """The trials of a search, and the heads of the best one.
 
-    `logits` (n, classes) of each example come from the head that has not seen it. `judged` (n,)
-    says for which examples that head knew all their categories.
+    `logits` (n, classes) of each example come from the head that has not seen it. `judged` (n,) is
+    true if that head had examples of all categories of the example.
     """
 
     trials: tuple[Trial, ...]
@@ -97,7 +97,7 @@ class Search:
 def find_strength(
     points: Points, targets: torch.Tensor, divisions: Sequence[Division], how: Learning
 ) -> Search:
-    """Search the best strength for targets float32 (n, classes) of points (n, dimension)."""
+    """Search for the best strength for targets float32 (n, classes) of points (n, dimension)."""
     lessons = _lessons(targets, divisions, how)
     objective = Objective.of(targets, how.kind, how.class_weights)
     trials: list[Trial] = []
@@ -126,7 +126,7 @@ def search_without(
     divisions: Sequence[Division],
     how: Learning,
 ) -> Search:
-    """The search with its best heads fitted again, to the divisions' `rest` as it is now."""
+    """The search with its best heads retrained on the present `rest` of the divisions."""
     lessons = _lessons(targets, divisions, how)
     strength = search.best.strength
     weights = fit_heads(points, lessons, strength=strength, start=search.weights)

@@ -1,4 +1,4 @@
-"""The state of a training: what changes from epoch to epoch, saved and restored."""
+"""The state of a training, saved and restored: all that changes from epoch to epoch."""
 
 import io
 from dataclasses import asdict, dataclass, field
@@ -13,7 +13,7 @@ from common.errors import ModelError
 from common.files import write_atomically
 from common.vision.weights import StateDict, unpickled
 
-_MISFITS = (AttributeError, LookupError, TypeError, ValueError)  # of parts in another form
+_MISFITS = (AttributeError, LookupError, TypeError, ValueError)  # errors if parts have another form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Epoch:
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """All that changes from epoch to epoch, and so all that a resumed run needs.
+    """All that changes from epoch to epoch: all that a resumed run needs.
 
     `average` is the moving average of the classifier's weights, if the settings ask for one.
     """
@@ -52,7 +52,7 @@ class TrainingState:
 
     @property
     def result(self) -> nn.Module:
-        """The classifier that is validated and kept: the average, or else the trained one."""
+        """The classifier that is validated and saved: the average, or else the trained one."""
         return self.classifier if self.average is None else self.average.module
 
     def step(self, loss: torch.Tensor) -> None:
@@ -73,7 +73,7 @@ class TrainingState:
         """Write the state to one file, whole or not at all.
 
         Raises:
-            EnrichmentError: the disk is full or refuses; the former file is untouched.
+            EnrichmentError: the disk is full or cannot be written to; the old file stays.
         """
         parts = {
             "classifier": self.classifier.state_dict(),
@@ -90,7 +90,7 @@ class TrainingState:
         """Load the state that `save` wrote.
 
         Raises:
-            ModelError: the file is damaged, or holds the state of another training.
+            ModelError: the file is damaged, or has the state of another training.
         """
         try:
             self._take(unpickled(path))
@@ -98,8 +98,8 @@ class TrainingState:
             raise
         except (ModelError, RuntimeError, *_MISFITS) as error:
             raise ModelError(
-                f"{path}, which the training would go on from, is damaged or of another training. "
-                "Remove the file to train this fold from its start."
+                f"{path} is damaged or of another training, so this fold cannot continue from it. "
+                "Remove the file to train the fold from its start."
             ) from error
 
     def _take(self, parts: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The models of the store as their descriptions have them: find, list, describe and retire them.
+"""The models of the store with their descriptions: find, list, describe and retire them.
 
 This module loads no torch.
 """
@@ -28,8 +28,8 @@ from trainer.models.store import StoredModel, retire_model, stored_models
 class ListedModel(StoredModel):
     """A model of the store with its description, and with the files that are missing.
 
-    `problem` says what is wrong with its files, and how to get them back; null if nothing is.
-    Without `model.json` there is no description.
+    `problem` says what is wrong with its files, and how to get them back; null if they are in
+    order. Without `model.json` there is no description.
     """
 
     description: Description | None
@@ -85,8 +85,8 @@ def find_model(engine: Engine, reference: str) -> StoredModel:
     """The model with this name; for NAME alone see `version_meant`.
 
     Raises:
-        UsageError: there is no such model, or NAME alone may mean several; the message names those
-            that exist.
+        UsageError: there is no such model, or NAME alone has several meanings; the message names
+            the models that exist.
     """
     wanted = ModelName.parse(reference)
     versions = stored_models(engine, wanted.name)
@@ -104,12 +104,12 @@ def find_model(engine: Engine, reference: str) -> StoredModel:
 
 
 def list_models(engine: Engine, model_dir: Path) -> list[ListedModel]:
-    """All models with their descriptions; missing files are a `problem`, no error."""
+    """All models with their descriptions; missing files are a `problem`, not an error."""
     return [describe(model, model_dir) for model in stored_models(engine)]
 
 
 def describe(model: StoredModel, model_dir: Path) -> ListedModel:
-    """A model with its description, and whether its files are there; they are not read."""
+    """A model with its description, and whether its files exist; their content is not read."""
     description, missing, problem = None, [], None
     folder = model_dir / model.path
     try:
@@ -125,7 +125,7 @@ def describe(model: StoredModel, model_dir: Path) -> ListedModel:
             problem = str(error)
     if missing:
         problem = (
-            f"In {model_dir} is no {', '.join(missing)}. {_way_back(model, description, missing)}"
+            f"{model_dir} lacks {', '.join(missing)}. {_way_back(model, description, missing)}"
         )
     return ListedModel(
         **vars(model), description=description, missing_files=tuple(missing), problem=problem
@@ -133,7 +133,9 @@ def describe(model: StoredModel, model_dir: Path) -> ListedModel:
 
 
 def check_files(model: ListedModel, model_dir: Path) -> str | None:
-    """What is wrong with the files of a model and its encoder, after reading all; else None."""
+    """What is wrong with the files of a model and its encoder; None if they are in order. Reads all
+    files.
+    """
     if model.problem or model.description is None:
         return model.problem
     try:
@@ -152,7 +154,7 @@ def _way_back(model: StoredModel, description: Description | None, missing: Sequ
         commands.append(f"trainer encoders add {model.encoder} ...")
     if any(not name.startswith(f"{ENCODERS}/") for name in missing):
         commands.append(_made_by(model, description.created_from if description else {}))
-    return f"Get them back from a backup, or by the commands that made them: {', '.join(commands)}"
+    return f"Restore them from a backup, or run the commands that made them: {', '.join(commands)}"
 
 
 def _made_by(model: StoredModel, origin: Mapping[str, Any]) -> str:
@@ -167,7 +169,7 @@ def _made_by(model: StoredModel, origin: Mapping[str, Any]) -> str:
 class RetiredModel:
     """A model that was retired, as it was before.
 
-    `withdrawn` counts the audits of it that count no longer.
+    `withdrawn` counts its audits that are no longer valid.
     """
 
     before: StoredModel

@@ -1,4 +1,4 @@
-"""Removing encoders, beside processes that read their embeddings. This module loads no torch."""
+"""Remove encoders while other processes read their embeddings. This module loads no torch."""
 
 import shutil
 import time
@@ -13,28 +13,28 @@ from common.store.encoders import StoredEncoder, find_encoder, remove_encoder
 from common.store.session import limit_lock_wait
 from common.vision.encoders.description import ENCODERS
 
-MOMENT = 0.2  # seconds that a removal waits for a lock, and that others wait behind it
-BETWEEN_TRIES = 0.5  # seconds in which they read
-PATIENCE = 10.0  # seconds, until it gives up
+MOMENT = 0.2  # seconds that a removal waits for a lock, and that others wait for the removal
+BETWEEN_TRIES = 0.5  # seconds in which others can read
+PATIENCE = 10.0  # seconds until it stops trying
 
 
 def remove(engine: Engine, model_dir: Path, name: str) -> StoredEncoder:
     """Remove an encoder, its embeddings and its files.
 
-    A process that reads embeddings holds it up. While it waits for one, all others that begin to
-    read wait too; so it waits for a moment only, and tries again.
+    It must wait for processes that read embeddings. While it waits, all others that begin to read
+    wait too. So it waits only for a moment, and tries again.
 
     Raises:
         UsageError: there is no such encoder, or a model needs it.
-        StoreError: there was a reader at each try.
+        StoreError: another process was reading at each try.
     """
     deadline = time.monotonic() + PATIENCE
     while (encoder := _try_to_remove(engine, name)) is None:
         if time.monotonic() > deadline:
             raise StoreError(
                 f"The encoder {name} cannot be removed now: for {PATIENCE:.0f} seconds other "
-                "processes have been reading embeddings, as a training does. Nothing was changed. "
-                "Run the same command again when they have ended."
+                "processes, such as a training, have been reading embeddings. The encoder is "
+                "unchanged. Run the same command again when they have ended."
             )
         time.sleep(BETWEEN_TRIES)
     shutil.rmtree(model_dir / ENCODERS / encoder.sha256, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Adding encoders: from a library's network or from a fold that was trained here."""
+"""Add encoders: from a library's network or from a fold that was trained here."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from trainer.experiment import Experiment
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderSource:
-    """What an encoder is made of; `weights` are those of the network, with or without a head."""
+    """`weights` are those of the network, with or without a head."""
 
     network: str
     weights: Path | StateDict
@@ -30,7 +30,7 @@ class EncoderSource:
 def of_library(network: str, weights: Path | None, licence: str | None) -> EncoderSource:
     """A network of timm or torchvision, with the weights of its library or of a file.
 
-    The licence of a file is what the user says of it: the file may come from anybody.
+    The user names the licence of a file, since the file can have any source.
 
     Raises:
         UsageError: there is no such network.
@@ -51,7 +51,7 @@ def of_fold(experiment: Experiment, fold: int, licence: str | None) -> EncoderSo
     """The network that a fold trained, without its head.
 
     Raises:
-        UsageError: there is no such experiment or fold, or it trained heads alone.
+        UsageError: there is no such experiment or fold, or it trained only heads.
         ModelError: the experiment is damaged, or the fold is not finished.
     """
     if not experiment.folder.is_dir():
@@ -61,7 +61,8 @@ def of_fold(experiment: Experiment, fold: int, licence: str | None) -> EncoderSo
         raise UsageError(f"There is no fold {fold}; there are 0 to {settings.folds - 1}.")
     if settings.encoder:
         raise UsageError(
-            f"{experiment.name} trained heads on the encoder {settings.encoder}, no network."
+            f"{experiment.name} trained only heads, on the encoder {settings.encoder}, and no "
+            "network."
         )
     return EncoderSource(
         network=f"torchvision:{settings.architecture}",
@@ -74,7 +75,7 @@ def of_fold(experiment: Experiment, fold: int, licence: str | None) -> EncoderSo
 
 def _checked_licence(licence: str) -> str:
     if len(licence) > MOST_CHARACTERS or not licence.isprintable():
-        raise UsageError(f"--licence is a name of at most {MOST_CHARACTERS} characters.")
+        raise UsageError(f"--licence must be a name of at most {MOST_CHARACTERS} characters.")
     return licence.strip()
 
 
@@ -84,9 +85,9 @@ def add_encoder(
     """Save an encoder and record it. Returns it, and whether it is new.
 
     Raises:
-        UsageError: the name is another encoder's, or the encoder has another name.
-        ModelError: the weights are unusable or those of another network.
-        EnrichmentError: the disk is full or refuses.
+        UsageError: the name belongs to another encoder, or the encoder has another name.
+        ModelError: the weights cannot be used, or are those of another network.
+        EnrichmentError: the disk is full or cannot be written to.
     """
     described = save_encoder(
         model_dir / ENCODERS,

@@ -1,4 +1,4 @@
-"""Example pictures: the self-test that travels in a bundle, for wherever the model is loaded."""
+"""Example pictures: the self-test in a bundle, which runs where the model is loaded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,8 +32,8 @@ def example_pictures(
     Args:
         paths: the files of all examples, (n,).
         targets: which example (row) has which category (column).
-        held_out: which examples may be in the self-test, (n,): those that the model was not trained
-            on, if there are any. On training pictures a model is more confident than on others.
+        held_out: which examples may be in the self-test, (n,): if possible those that the model was
+            not trained on, since a model is more confident on training pictures.
     """
     fitting = EXAMPLE_BYTES // (3 * preprocessing.size**2)
     chosen = _spread(targets, np.flatnonzero(held_out), min(fitting, SELF_TEST_PICTURES))

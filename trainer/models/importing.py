@@ -4,8 +4,8 @@ The checkpoints of the 2021 pilot are state dicts whose names begin with `net.`.
 `class_index.json` that maps each output to its label. The pilot's networks end in softmax, which
 has no weights, so the state dict gives the logits.
 
-A precision is promised on evidence only. Without labelled pictures, which the checkpoint must not
-have been trained on, every concept is switched off.
+A promise needs evidence: labelled pictures that the checkpoint was not trained on. Without them
+every concept is switched off.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ _CLASS_INDEX = TypeAdapter(dict[str, str])
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignCheckpoint:
-    """Foreign weights, which fit the architecture, and what a model must know about them."""
+    """Foreign weights that fit the architecture, with their labels and preprocessing."""
 
     architecture: str
     labels: tuple[str, ...]
@@ -56,7 +56,7 @@ def read_checkpoint(
 
     Raises:
         UsageError: no such architecture, or the class index is damaged.
-        ModelError: the file is no state dict, or has other classes or another architecture.
+        ModelError: the file is not a state dict, or has other classes or another architecture.
     """
     labels = _read_class_index(class_index)
     classifier = build_classifier(architecture, classes=len(labels), size=preprocessing.size)
@@ -89,12 +89,12 @@ def import_checkpoint(
 
     Args:
         vocabulary: label to concept URI, with all labels of the checkpoint.
-        data: labelled pictures to choose temperature and thresholds on; with None the
+        data: labelled pictures that the temperature and thresholds are chosen on. If None, the
             temperature is 1 and every concept is switched off.
 
     Raises:
         UsageError: a label has no concept.
-        DatasetError: the data has categories that the checkpoint does not know, or no picture.
+        DatasetError: the data has no picture, or categories that the checkpoint does not have.
     """
     checked_name(name, of="a model")
     blank = _blank(checkpoint, vocabulary, terms)
@@ -138,9 +138,9 @@ def _untuned(checkpoint: ForeignCheckpoint, blank: Description) -> Proposal:
 def _tuned(
     checkpoint: ForeignCheckpoint, blank: Description, data: TrainingData, terms: Terms
 ) -> Proposal:
-    """Choose temperature and thresholds by the checkpoint's answers for the data.
+    """Choose temperature and thresholds by the checkpoint's predictions for the data.
 
-    What it learned from is unknown, so it never abstains.
+    It never abstains, since its training pictures are unknown.
     """
     runtime = TorchRuntime(_in_memory(checkpoint, blank), own_device())
     found = classify_data(blank, data, runtime.rows, batch_size=runtime.batch_size)
@@ -193,8 +193,8 @@ def _read_class_index(path: Path) -> tuple[str, ...]:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise UsageError(
-            f'{path} is no class index; expected {{"0": "label", "1": "label", ...}}.'
+            f'{path} is not a class index; it must look like {{"0": "label", "1": "label", ...}}.'
         ) from error
     if len(labels) < 2 or len(set(labels)) < len(labels):
-        raise UsageError(f"{path} needs at least two labels, and each one once.")
+        raise UsageError(f"{path} needs at least two labels, each of them once.")
     return labels

@@ -1,11 +1,12 @@
-"""What a promise is measured on: the predictions of a model for pictures that it has not seen.
+"""The predictions that a promise is measured on: for pictures that the model has not seen.
 
-- A single fold: the test predictions of all folds, each by the fold that did not see the picture.
-- An ensemble of heads: each picture is judged by the inner heads of the fold that tests it. They
-  are an ensemble of the same kind, on less data, and none of them has seen the picture.
-- An ensemble of networks: every picture of the training was seen by most of its members. Inner
-  networks for each fold would cost as many trainings again as there are folds, for each of them.
-  So its promise is measured on other labelled pictures, which none of the members saw.
+- For a single fold: the test predictions of all folds, each by the fold that did not see the
+  picture.
+- For an ensemble of heads: the predictions for each picture by the inner heads of the fold that
+  tests it. They are an ensemble of the same kind, with less data, and none of them has seen the
+  picture.
+- For an ensemble of networks: predictions for other labelled pictures. Most members saw each
+  picture of the training, and inner networks would need folds x folds trainings.
 """
 
 from collections.abc import Sequence
@@ -36,8 +37,9 @@ from trainer.scoring.evaluate import classify_data
 from trainer.scoring.evidence import Likenesses, draw_references, read_evidence
 from trainer.scoring.predictions import Predictions, Probabilities, Targets
 
-# The share of held-back pictures that are like those that were learned from. At 96 % heads of two
-# museums stop 93 % of foreign photographs, at 95 % 96 % (EfficientNet-Lite2, December 2026).
+# The share of held-back pictures that count as like the training pictures. At 96 %, heads of two
+# museums stop 93 % of foreign photographs; at 95 % they stop 96 % (EfficientNet-Lite2, December
+# 2026).
 PASSING = 0.95
 
 
@@ -45,8 +47,8 @@ PASSING = 0.95
 class JudgedPredictions:
     """Predictions for n pictures, at the model's temperature.
 
-    `probabilities` and `targets` are (n, classes), `unlike` (n,). A model that never abstains has
-    no `likeness`.
+    `probabilities` and `targets` are (n, classes), `unlike` is (n,). `likeness` is None if the
+    model never abstains.
     """
 
     probabilities: Probabilities
@@ -66,7 +68,7 @@ def shared_temperature(experiment: Experiment) -> float:
 def judged_by_own_pictures(
     experiment: Experiment, folds: Sequence[int], *, abstains: bool
 ) -> JudgedPredictions:
-    """Predictions for the training's own pictures, for a model of one fold or of heads together."""
+    """Predictions for the training's own pictures, for a model of one fold or of all heads."""
     if len(folds) > 1:
         return judged_by_inner_heads(experiment, abstains=abstains)
     temperature = shared_temperature(experiment)
@@ -76,7 +78,7 @@ def judged_by_own_pictures(
 def judged_by_folds(
     experiment: Experiment, fold: int, *, temperature: float, abstains: bool
 ) -> JudgedPredictions:
-    """The predictions of the folds for their test parts, for a model of one of them."""
+    """The predictions of the folds for their test parts, for a model of one fold."""
     tests = _tests(experiment)
     found = _likenesses(experiment) if abstains else []
     return JudgedPredictions(
@@ -114,7 +116,7 @@ def judged_by_new_pictures(
     """The predictions of an ensemble of networks for pictures that no member saw.
 
     Args:
-        blank: the description of the model, whose temperature and thresholds do not matter.
+        blank: the description of the model; its temperature and thresholds are not used.
 
     Raises:
         UsageError: the experiment was trained on some of these pictures.
@@ -149,9 +151,9 @@ def judged_by_new_pictures(
 
 
 class _Members(ServedNetwork):
-    """What each member gives, one after the other: (n, numbers of all).
+    """The outputs of all members, one after the other: (n, numbers of all).
 
-    The features of the first stand after its logits.
+    The features of the first member follow its logits.
     """
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
@@ -170,30 +172,32 @@ def _tests(experiment: Experiment) -> Predictions:
 
 
 def _inner_logits(experiment: Experiment, number: int) -> NDArray[np.float32]:
-    """Those of a fold, (tested, heads, classes)."""
+    """The inner logits of a fold, (tested, heads, classes)."""
     found = read_evidence(experiment.split(number)).inner_logits
     wanted = experiment.predictions(number).probabilities.shape
     if found is None or found.ndim != 3 or (found.shape[0], found.shape[2]) != wanted:
-        raise ModelError(f"The evidence in {experiment.split(number)} is damaged: train it again.")
+        raise ModelError(
+            f"The evidence in {experiment.split(number)} is damaged. Train the fold again."
+        )
     return found
 
 
 def _likenesses(experiment: Experiment) -> list[Likenesses]:
-    """Those of each fold; none at all if a fold has none."""
+    """The likenesses of each fold; empty if a fold has none."""
     found = [read_evidence(experiment.split(number)).likenesses for number in _folds(experiment)]
     there = [each for each in found if each is not None]
     if len({each.references.shape[1] for each in there}) > 1:
         raise ModelError(
-            "The folds of the experiment have features of different length: train it again."
+            "The folds of the experiment have features of different length. Train it again."
         )
     return there if len(there) == len(found) else []
 
 
 def limit(found: Sequence[Likenesses]) -> float:
-    """The likeness that PASSING of the pictures reach that were held back."""
+    """The likeness that the share PASSING of the held-back pictures reaches."""
     held_back = np.concatenate([each.held_back for each in found])
     lowest = float(np.quantile(held_back, 1 - PASSING, method="lower"))
-    return min(lowest, 1.0)  # halfs of one embedding may have a cosine just above 1
+    return min(lowest, 1.0)  # two float16 copies of one embedding may have a cosine just above 1
 
 
 def _unlike(found: Sequence[Likenesses], tested: int) -> NDArray[np.bool_]:
@@ -201,7 +205,7 @@ def _unlike(found: Sequence[Likenesses], tested: int) -> NDArray[np.bool_]:
         return np.zeros(tested, dtype=np.bool_)
     unlike: NDArray[np.bool_] = np.concatenate([each.tested for each in found]) < limit(found)
     if len(unlike) != tested:
-        raise ModelError("Evidence and predictions of the experiment do not match: train it again.")
+        raise ModelError("Evidence and predictions of the experiment do not match. Train it again.")
     return unlike
 
 

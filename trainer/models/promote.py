@@ -1,7 +1,7 @@
 """Promotion: from an experiment to a model that can be put in service.
 
-What is promoted is what is measured: temperature, thresholds and the limit of abstention come from
-predictions of the promoted kind of model for pictures that it had not seen (`judged`).
+Temperature, thresholds and the limit of abstention come from predictions for pictures that the
+model had not seen (`judged`). The same kind of model is measured and promoted.
 """
 
 from collections.abc import Sequence
@@ -48,17 +48,17 @@ def propose(
         judged_on: labelled pictures that no fold has seen, for an ensemble of networks.
 
     Raises:
-        UsageError: no such experiment or fold, or pictures to judge by are missing or not needed.
+        UsageError: there is no such experiment or fold, or `judged_on` is missing or not needed.
         ModelError: the experiment is unfinished or damaged.
-        DatasetError: no picture to judge by can be read.
+        DatasetError: no picture of `judged_on` can be read.
     """
     results = _results(experiment)
     settings = experiment.settings()
     if settings.encoder and settings.group_by == "provider":
         raise ModelError(
-            f"{experiment.name} is of an older version, which tested heads on left-out providers "
-            "alone. A promise is measured on known ones: train it again under another "
-            "--experiment-name. The embeddings are kept, so this takes seconds."
+            f"{experiment.name} is of an older version, which tested heads only on left-out "
+            "providers. A promise is measured on known providers. Train it again under another "
+            "--experiment-name. This takes seconds, since the embeddings are saved."
         )
     chosen = results if ensemble else [_choose(results, fold)]
     _check_judged_on(judged_on, is_needed=ensemble and not settings.encoder)
@@ -112,8 +112,8 @@ def promote(
         active: whether it is put in service for all records.
 
     Raises:
-        ModelError: the weights do not fit the description; nothing is written then.
-        EnrichmentError: the disk is full or refuses.
+        ModelError: the weights do not fit the description; then the model is not saved.
+        EnrichmentError: the disk is full or cannot be written to.
     """
     return put_in_service(
         engine,
@@ -131,14 +131,15 @@ def promote(
 def _check_judged_on(judged_on: TrainingData | None, *, is_needed: bool) -> None:
     if is_needed and judged_on is None:
         raise UsageError(
-            "Every picture of the training was seen by most members of an ensemble of networks. "
-            "Give labelled pictures that none of them saw, to measure its promise on: --dataset "
-            "NAME or --data-dir FOLDER. Or promote the best fold: leave out --ensemble."
+            "Most members of an ensemble of networks saw each picture of the training. To "
+            "measure its promise, give labelled pictures that no member saw: --dataset NAME or "
+            "--data-dir FOLDER. Or promote the best fold: leave out --ensemble."
         )
     if judged_on is not None and not is_needed:
         raise UsageError(
-            "--dataset and --data-dir are for ensembles of networks. This model is measured on the "
-            "pictures of its training, each judged by a model that had not seen it."
+            "--dataset and --data-dir are only for ensembles of networks. This model is measured "
+            "on the pictures of its training, each with a model that had not seen it. Leave out "
+            "these options."
         )
 
 
@@ -164,7 +165,7 @@ def best_fold(results: Sequence[FoldResult]) -> FoldResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Trunk:
-    """What is below the heads of a model; `encoder` is its identity if it is an encoder."""
+    """The network below the heads of a model; if it is an encoder, `encoder` is its identity."""
 
     architecture: str
     preprocessing: Preprocessing
@@ -183,7 +184,7 @@ def trunk_of(settings: TrainingSettings, model_dir: Path) -> Trunk:
     return Trunk(
         architecture=encoder.network,
         preprocessing=encoder.preprocessing,
-        encoder=settings.encoder_sha256,  # as it was when the encoder was added
+        encoder=settings.encoder_sha256,  # its identity when the encoder was added
     )
 
 
@@ -214,14 +215,14 @@ def blank_description(
 
 
 def _on_new_providers(experiment: Experiment) -> dict[str, str]:
-    """How good heads were on providers that they had not learned from, if that was tested."""
+    """How good heads were for providers that they had not learned from, if that was tested."""
     parts = experiment.left_out_predictions()
     if not parts:
         return {}
     tests = Predictions.joined(parts)
     right = (asserted(tests.probabilities, experiment.dataset().kind) == tests.targets).all(axis=1)
     told = f"accuracy {right.mean():.3f} on {len(right):,} pictures of left-out providers"
-    return {"new_providers": f"{told}; nothing is promised for these"}
+    return {"new_providers": f"{told}; the promise does not hold for these"}
 
 
 def _networks(blank: Description, members: Sequence[StateDict]) -> list[nn.Module]:
@@ -238,7 +239,7 @@ def _networks(blank: Description, members: Sequence[StateDict]) -> list[nn.Modul
 def _self_test(
     experiment: Experiment, folds: list[int], preprocessing: Preprocessing
 ) -> torch.Tensor:
-    """Pictures of the data; those of a single fold's self-test were not in its training."""
+    """Pictures of the data; for a single fold those that it was not trained on."""
     where = experiment.pictures()
     every = range(experiment.settings().folds)
     predictions = Predictions.joined([experiment.predictions(fold) for fold in every])

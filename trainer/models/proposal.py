@@ -1,6 +1,6 @@
-"""A proposal: a model with the thresholds that its predictions for new pictures prove.
+"""A proposal: a model with thresholds that its predictions for new pictures prove.
 
-It is shown before it is promoted, so that nobody puts a model in service that writes nothing.
+It is shown before the promotion. So you see in time if the model would write no concept.
 """
 
 from dataclasses import dataclass, replace
@@ -25,9 +25,9 @@ from trainer.settings import TrainingSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What is asked of a model: the precision of each concept, the floor, and whether it abstains.
+    """The demands on a model: the precision of each concept, the floor, and whether it abstains.
 
-    Without a floor it has the usual one of its kind.
+    Without a floor, the usual one of its kind applies.
 
     Raises:
         UsageError: a number is out of range.
@@ -48,9 +48,9 @@ class Terms:
 class Proposal:
     """A model as it would be promoted.
 
-    `known` are the pictures that it was trained on or measured by; None if nobody knows them.
-    `effects` are those of its thresholds on the pictures that it was judged by, by label;
-    `outlooks` say what could be promised of the concepts that are off.
+    `known` are the pictures that it was trained on or measured by; None if they are unknown.
+    `effects` are the effects of its thresholds on the pictures that measured it, by label.
+    `outlooks` are the possible promises for the concepts that are off.
     """
 
     description: Description

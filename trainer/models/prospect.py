@@ -1,7 +1,7 @@
-"""A prospect: what a finished experiment would write and promise if it were promoted as usual.
+"""A prospect: what a finished experiment would write and promise after a usual promotion.
 
-That is all folds together if they are heads, else the best fold, at the default terms. It takes no
-weights and no pictures, only the folds' predictions for their test parts.
+A usual promotion takes all folds if they are heads, else the best fold, at the default terms. A
+prospect needs no weights and no pictures, only the folds' predictions for their test parts.
 """
 
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from trainer.scoring.thresholds import Curve, statements_of
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prospect:
-    """A proposal without weights and pictures, and the answers that it was judged by.
+    """A proposal without weights and pictures, and the predictions that measured it.
 
-    The answers are in the order of the folds.
+    The predictions are in the order of the folds.
     """
 
     proposal: Proposal
@@ -39,10 +39,11 @@ class Prospect:
         return reached & ~self.judged.unlike[:, np.newaxis]
 
     def would_write(self, probabilities: Probabilities) -> Targets:
-        """Which concepts would be written of other pictures, (n, concepts), abstention aside.
+        """Which concepts would be written for other pictures, (n, concepts), if no picture were too
+        different.
 
         Args:
-            probabilities: as a fold gives them, before any temperature.
+            probabilities: those of a fold, before any temperature.
         """
         has = self.proposal.description
         return is_written(has, at_temperature(probabilities, has.temperature, has.kind))
@@ -66,7 +67,7 @@ def prospect_of(experiment: Experiment) -> Prospect | None:
     is_ensemble = bool(settings.encoder)
     folds = [each.fold for each in (results if is_ensemble else [best_fold(results)])]
     judged = judged_by_own_pictures(experiment, folds, abstains=terms.abstains)
-    trunk = Trunk(  # what is written does not depend on it
+    trunk = Trunk(  # the prospect does not depend on it
         architecture=settings.encoder or settings.architecture,
         preprocessing=settings.preprocessing,
     )
@@ -76,7 +77,7 @@ def prospect_of(experiment: Experiment) -> Prospect | None:
         judged,
         terms,
         no_pictures(settings.preprocessing),
-        known=None,  # it is not promoted
+        known=None,  # a prospect is not promoted
         providers=experiment.providers(folds),
         measured_on=measured_on(settings),
     )

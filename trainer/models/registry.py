@@ -1,7 +1,7 @@
 """The models of the store: add and load them. `catalogue` finds and describes them.
 
-A new bundle is written and tested beside the models, moved to its place, and then recorded in the
-store.
+A new bundle is written and tested in a folder beside the models. Then it is moved to its place and
+recorded in the store.
 """
 
 import shutil
@@ -41,8 +41,8 @@ def put_in_service(
     """Write a bundle, test it, and add it to the models of the store.
 
     Raises:
-        ModelError: the weights do not fit the description; nothing is written then.
-        EnrichmentError: the disk is full or refuses.
+        ModelError: the weights do not fit the description; then the model is not saved.
+        EnrichmentError: the disk is full or cannot be written to.
     """
     with _scratch_folder(model_dir) as scratch:
         bundle = scratch / "bundle"
@@ -67,7 +67,7 @@ def put_in_service(
 
 
 def check_bundle(folder: Path, sha256: str, *, encoders: Path) -> Model:
-    """The model of a bundle, after checking its files, its encoder's, and its self-test.
+    """The model of a bundle, after a check of its files, those of its encoder, and its self-test.
 
     Raises:
         ModelError: a file is missing or was changed, or the self-test fails.
@@ -78,7 +78,9 @@ def check_bundle(folder: Path, sha256: str, *, encoders: Path) -> Model:
 
 
 def _put(bundle: Path, target: Path, sha256: str) -> None:
-    """Move the bundle to its place, unless it is there. Other files there were never promoted."""
+    """Move the bundle to its place, unless it is there. Other files there are not promoted: replace
+    them.
+    """
     try:
         load_bundle(target, sha256)
     except ModelError:
@@ -98,7 +100,7 @@ def _scratch_folder(model_dir: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenModel:
-    """A loaded model, its title, and the pictures that it knows; None if nobody noted them."""
+    """A loaded model, its title, and the pictures that it knows; None if they are unknown."""
 
     title: str
     model: Model
@@ -106,7 +108,7 @@ class OpenModel:
 
 
 def open_bundle(folder: Path) -> OpenModel:
-    """The model of a bundle outside the store, whose files are checked by its own `model.json`.
+    """The model of a bundle outside the store; its own `model.json` checks its files.
 
     Raises:
         ModelError: a file is missing or was changed.

@@ -1,6 +1,6 @@
-"""Which model serves: put one in service, or the one before again. This module loads no torch.
+"""Put a model in service, or return to the one before. This module loads no torch.
 
-Files are checked here. Workers test what a model says when they load it.
+Files are checked here. Workers run the model's self-test when they load it.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from trainer.models.store import StoredModel, activate_model, stored_models
 
 @dataclass(frozen=True, kw_only=True)
 class Activated:
-    """A model that was put in service; `taken_out` as for `Promoted`.
+    """A model that was put in service; `taken_out` is as for `Promoted`.
 
-    `before` is the title of the model that served there until then; None if none did.
+    `before` is the title of the model that served there until then, or None.
     """
 
     model: StoredModel
@@ -35,14 +35,14 @@ def activate(
     data_provider: str | None = None,
     began_by: int | None = None,
 ) -> Activated:
-    """Put a model in service after checking its files: for all, or for a data provider.
+    """Check the files of a model, and put it in service: for all, or for a data provider.
 
     Args:
         began_by: the number of the desk's account that does it; None for a command.
 
     Raises:
-        UsageError: there is no such model or data provider, or the model is not on the encoder of
-            the model for all.
+        UsageError: there is no such model or data provider, or the model for all is on another
+            encoder.
         ModelError: its files are missing or were changed; nothing changes then.
     """
     model = find_model(engine, reference)
@@ -57,7 +57,9 @@ def activate(
 
 @dataclass(frozen=True, kw_only=True)
 class WentBack:
-    """The titles of the models that serve now and served before; None for none of its own."""
+    """The titles of the models that serve now and served before; None if a provider had no own
+    model.
+    """
 
     before: str | None
     now: str | None
@@ -71,16 +73,16 @@ def go_back(
     began_by: int | None = None,
     instead_of: int | None = None,
 ) -> WentBack:
-    """Put the model in service again that served before, after checking its files.
+    """Check the files of the model that served before, and put it in service again.
 
     Args:
-        data_provider: whose records it serves; None for all.
+        data_provider: the provider whose records it serves; None for all.
         began_by: the number of the desk's account that does it; None for a command.
-        instead_of: the number of the model that is to go; None for the one that serves now.
+        instead_of: the number of the model to replace; None for the one that serves now.
 
     Raises:
         UsageError: no other model served before, it is on another encoder than the one for all, or
-            another one serves than the one that is to go.
+            `instead_of` does not serve now.
         ModelError: its files are missing or were changed; nothing changes then.
     """
     with engine.connect() as connection:

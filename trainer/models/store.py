@@ -1,4 +1,4 @@
-"""Models in the store: the rows, and who serves. This module loads no torch."""
+"""Models in the store: the rows, and which model serves. This module loads no torch."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -23,15 +23,15 @@ from common.store.tables import (
 from common.store.vocabularies import vocabulary_of_model
 from common.vision.bundle import Description
 
-TAUGHT_FROM = "taught_from"  # in the origin of a taught model: the model that it is made from
-VOCABULARY = "vocabulary"  # in the origin of a model: the one that its training named
+TAUGHT_FROM = "taught_from"  # in the origin of a taught model: the model it is made from
+VOCABULARY = "vocabulary"  # in the origin of a model: the vocabulary that its training named
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promoted:
     """A model in the store; `is_new` is False if the same bundle was promoted before.
 
-    `taken_out` are the data providers whose own models its promotion took out of service, since
+    `taken_out` are data providers whose own models went out of service at its promotion, since
     these are on another encoder.
     """
 
@@ -58,8 +58,8 @@ def add_model(
     """Add a model unless the store has it, in one transaction.
 
     Args:
-        place: puts the bundle at a path below MODEL_DIR; called before the commit, so that no
-            model is without its bundle.
+        place: puts the bundle at a path below MODEL_DIR. It is called before the commit, so that
+            each model has its bundle.
         active: whether it is put in service for all records.
 
     Raises:
@@ -68,7 +68,7 @@ def add_model(
     with engine.begin() as connection:
         lock_models(connection)
         promoted = _known(connection, sha256) or _next(connection, name)
-        encoder_id = _encoder_id(connection, description.encoder)  # before anything is placed
+        encoder_id = _encoder_id(connection, description.encoder)  # before the bundle is placed
         allow_pauses(connection)  # the disk may be slow
         place(promoted.path)
         if promoted.is_new:
@@ -98,7 +98,7 @@ def activate_model(
 
 @dataclass(frozen=True, kw_only=True)
 class Retirement:
-    """What a retirement did: the audits that it withdrew, and whether another model is active."""
+    """The audits that a retirement withdrew, and whether a model still serves all records."""
 
     withdrawn: int
     is_another_active: bool
@@ -118,11 +118,11 @@ def retire_model(engine: Engine, model_id: int) -> Retirement:
 class StoredModel:
     """A model of the store; `run` is the experiment, if that was recorded.
 
-    `encoder` is the name of the encoder of its heads, and `licence` that of the encoder's weights;
-    both are None for a whole network. `vocabulary` is a version such as `museum@2`, None for a
-    model of before there were any. `standing` is serving, not serving or retired, the last since
-    `retired_at`. `serves` are the data providers that it is in service for, beside all records
-    where it `serves_all`.
+    `encoder` is the name of the encoder of its heads, `licence` the licence of the encoder's
+    weights; both are None for a whole network. `vocabulary` is a version such as `museum@2`; None
+    for models of older versions. `standing` is serving, not serving or retired (since
+    `retired_at`). `serves` are the data providers that it is in service for; if `serves_all`, it
+    also serves all other records.
     """
 
     id: int
@@ -212,7 +212,7 @@ def _encoder_id(connection: Connection, sha256: str | None) -> int | None:
     )
     if found is None:
         raise ModelError(
-            "The encoder of the model is not in this store; add it first: trainer encoders add."
+            "The encoder of the model is not in this store. Add it first: trainer encoders add"
         )
     return found
 

@@ -1,8 +1,9 @@
 """Test pictures with heatmaps, saved for each fold and shown in the report.
 
-A heatmap shows where the classifier looked. Each category has two: for its most probable correct
-prediction and for its most probable wrong one. The report also shows the most probable mistakes and
-the doubtful labels. The pictures are small JPEGs in data URIs, so the report is one file.
+A heatmap shows which areas of the picture the prediction depends on. Each category has two: for its
+most probable correct prediction and for its most probable wrong one. The report also shows the most
+probable mistakes and the doubtful labels. The pictures are small JPEGs in data URIs, so the report
+is one file.
 """
 
 import io

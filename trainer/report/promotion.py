@@ -18,7 +18,7 @@ from trainer.scoring.proof import lower_bound
 from trainer.scoring.thresholds import Effect, Outlook
 
 MOST_CURVES = 40
-MOST_NAMED = 8  # concepts in the verdict
+MOST_NAMED = 8  # concepts that the verdict names
 MOST_PROVIDERS = 100
 
 
@@ -63,7 +63,7 @@ def promotion_view(
         "confidence": proposal.promise.confidence,
         "most": most,
         "right": int(proposal.promise.precision * most.effect.written),
-        "promise": proposal.promise.in_words(),
+        "promise": [] if proposal.is_silent else proposal.promise.in_words(),
         "rule": proposal.description.rule,
         "abstention": proposal.abstention_in_words(),
         "concepts": concepts,

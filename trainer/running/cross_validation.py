@@ -39,7 +39,7 @@ Embed = Callable[[TrainingData, TrainingSettings], EmbeddedData]
 
 
 def run_in_sequence(numbers: Sequence[int], assignment: Assignment) -> Iterator[FoldResult]:
-    """Train folds of a begun experiment one after the other, and yield each result.
+    """Train folds of an experiment one after the other, and yield each result.
 
     Raises:
         EnrichmentError: a fold failed.
@@ -68,13 +68,12 @@ def cross_validate(
     """Train and test every fold that an earlier run has not finished, and write the report.
 
     Args:
-        labels: what the report calls the categories; itself, where one has none.
+        labels: the names of categories in the report; a category without one keeps its own.
 
     Raises:
-        UsageError: the experiment was begun with other settings or data, or another process
-            trains it.
+        UsageError: the experiment began with other settings or data, or another process trains it.
         DatasetError: the data cannot be trained on.
-        ModelError: the weights to start from are unusable.
+        ModelError: the weights to start from cannot be used.
         EnrichmentError: a fold failed.
     """
     settings = settings.pinned()
@@ -97,14 +96,13 @@ def cross_validate_heads(
 ) -> Summary:
     """Fit and test a head for every fold that an earlier run has not finished.
 
-    Where the data allows it, other heads are tested on providers that they did not learn from. All
-    take seconds each, so the folds are done in sequence by this process. `labels` are as for
-    `cross_validate`.
+    If the data allows it, other heads are tested on providers that they did not learn from. Each
+    takes seconds, so this process does the folds in sequence. `labels` as for `cross_validate`.
 
     Raises:
         UsageError, DatasetError: as `cross_validate`.
-        ModelError: the encoder is unusable.
-        EnrichmentError: the disk is full or refuses.
+        ModelError: the encoder cannot be used.
+        EnrichmentError: the disk is full or cannot be written to.
     """
     with experiment.claimed():
         if left := _unfinished(data, settings, experiment, console):
@@ -120,7 +118,7 @@ def _unfinished(
     experiment.check_unchanged(settings, data)
     left = [number for number in range(settings.folds) if not experiment.is_finished(number)]
     if not left:
-        console.print(f"Experiment {experiment.name} is complete; nothing left to train.")
+        console.print(f"Experiment {experiment.name} is complete; there is nothing left to train.")
     return left
 
 
@@ -196,7 +194,7 @@ def _print_results(results: Iterator[FoldResult], console: SafeConsole) -> None:
 def record_run(
     engine: Engine, experiment: Experiment, summary: Summary, *, fingerprint: str
 ) -> None:
-    """Record a finished cross-validation in the store. Recording it again replaces it.
+    """Record a finished cross-validation in the store, or replace its record.
 
     Args:
         fingerprint: that of the training data.

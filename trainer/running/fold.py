@@ -1,6 +1,6 @@
 """One fold, from its pictures to its finished files.
 
-Once a cross-validation is begun, its folder holds all that a fold needs, so any process can run it.
+When a cross-validation has begun, its folder has all that a fold needs, so any process can run it.
 `metrics.json` is written last: a fold that has it is finished.
 """
 
@@ -42,7 +42,7 @@ CACHE = ".cache"  # beside the experiments, which share it
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """What all folds of a begun cross-validation need; `data` is that before `prepare`."""
+    """What all folds of a cross-validation need; `data` is as it was before `prepare`."""
 
     data: TrainingData
     settings: TrainingSettings
@@ -65,7 +65,7 @@ def run_fold(
 
     Raises:
         ClaimedError: another process trains it.
-        ModelError: the pictures that can be read here differ from those of the fold assignment.
+        ModelError: the readable pictures here differ from those of the fold assignment.
         EnrichmentError: as `train_fold`, or the memory is too small.
     """
     experiment, settings = assignment.experiment, assignment.settings
@@ -157,7 +157,7 @@ def _likenesses(
 
     few = np.random.default_rng(fold.number).permutation(fold.training)[:MOST_REFERENCES]
     learned = features(np.sort(few))
-    learned = learned[learned.any(axis=1)]  # zeros are like nothing
+    learned = learned[learned.any(axis=1)]  # zeros have no direction to compare
     return measure_likenesses(
         learned,
         features(fold.test),

@@ -1,8 +1,7 @@
 """`trainer worker`: trains the folds that other processes put into the queue, one per device.
 
-Celery's threads wait for messages. Each fold is then trained in a process of its own. When that
-process ends its memory is free again, also on a GPU, and it can be stopped at once: another worker
-continues the fold.
+Celery's threads wait for messages. Each fold is trained in its own process. When that process ends,
+its memory is free again, also on a GPU. You can stop it at once: another worker continues the fold.
 """
 
 import socket
@@ -32,7 +31,7 @@ from trainer.running.on_machines import (
     write_status,
 )
 
-# A service manager may end all processes at once: a fold's process before this one gets SIGTERM.
+# A service manager may end all processes at once: then a fold's process ends before this one.
 NOTICED_WITHIN = 2.0  # seconds
 log = structlog.get_logger()
 
@@ -52,7 +51,7 @@ def run_worker(saving_dir: Path, devices: Sequence[torch.device]) -> int:
 
 
 class FoldWorker:
-    """Trains folds of the experiments in a folder. Each device may have a thread that calls it."""
+    """Trains folds of the experiments in a folder; `train` takes a thread per device."""
 
     def __init__(self, saving_dir: Path, devices: Sequence[torch.device]) -> None:
         self._saving_dir = saving_dir
@@ -72,14 +71,14 @@ class FoldWorker:
                 if number >= experiment.settings().folds:
                     log.error("the experiment has no such fold")
                 elif experiment.settings().encoder:
-                    log.error("the experiment is one of heads, which `trainer train` fits itself")
+                    log.error("the experiment trains heads: run `trainer train` for it")
                 elif not (experiment.is_finished(number) or experiment.is_claimed(number)):
                     self._train(experiment, number)
             except EnrichmentError as error:
-                log.error("the fold cannot be trained here", error=str(error))
+                log.error("this machine cannot train the fold", error=str(error))
 
     def stop(self) -> None:
-        """Take no more folds, and end the running ones; they continue from their last save."""
+        """Take no more folds, and end the running ones. Later they continue from the last save."""
         with self._lock:
             self._stopping.set()
             for process in self._running:
@@ -98,7 +97,7 @@ class FoldWorker:
             log.info("another process trains the fold")
         except EnrichmentError as error:
             if self._stopping.wait(NOTICED_WITHIN):
-                log.info("fold given back")
+                log.info("fold released: another worker may continue it")
                 return
             log.error("fold failed", error=str(error))
             write_status(experiment, number, FoldStatus(machine=machine, error=str(error)))
@@ -129,7 +128,7 @@ def _train_fold(
     machine: str,
     on_epoch: Callable[[Epoch], None],
 ) -> FoldResult:
-    """The work of a fold's process, which reads settings and data anew."""
+    """The work of a fold's process; it reads settings and data anew."""
     settings, data = experiment.settings(), read_again(experiment.dataset())
     if differences := experiment.differences(settings.pinned(), data):
         raise EnrichmentError(

@@ -1,13 +1,12 @@
 """One fold of heads, from embeddings to its finished files.
 
-A head learns from the training and the validation part together: its strength is found by a
-cross-validation inside them, so no part needs to be held back. Predictions for the validation part,
-on which the temperature is fitted, come from heads of that inner cross-validation that have not
-seen them.
+A head learns from the training and the validation part together. A cross-validation inside them
+finds its strength, so no part is held back. The temperature is fitted on predictions for the
+validation part. These come from inner heads that have not seen the pictures.
 
-`--drop-doubtful` leaves pictures out that the inner heads contradict: each is judged by a head that
-has not seen it, nor anything of the test part. Test parts keep all their pictures. A test without
-those that are hard to label would flatter.
+`--drop-doubtful` leaves out pictures whose label the inner heads contradict. Each is judged by a
+head that has seen neither it nor the test part. Test parts keep all their pictures: a test without
+the pictures that are hard to label would look too good.
 """
 
 from collections.abc import Iterator, Sequence
@@ -48,15 +47,15 @@ from trainer.scoring.metrics import measure
 from trainer.scoring.predictions import Predictions
 from trainer.settings import TrainingSettings
 
-MEMBERS = 8  # of the ensemble that a promotion is measured by
+MEMBERS = 8  # of the ensemble that measures a promotion
 HELD_BACK_PARTS = 5
-# In the seeds of divisions inside a fold, which are others than those of the fold.
+# Numbers in the seeds of divisions inside a fold, so that these differ from the fold's own.
 _INNER, _HELD_BACK, _ENSEMBLE = 1, 2, 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeadAssignment:
-    """What all folds of a begun training need; `points` are those of all its embeddings."""
+    """What all folds of a training need; `points` are those of all its embeddings."""
 
     ready: EmbeddedData
     points: Points
@@ -67,10 +66,10 @@ class HeadAssignment:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedHead:
-    """The head of a fold as it is kept: `weight` (classes, dimension) and `bias` (classes,).
+    """The head of a fold as it is saved: `weight` (classes, dimension) and `bias` (classes,).
 
-    `validation` is the part of the validation part that inner heads can judge. `dropped` are the
-    positions of examples with doubtful labels, from which it did not learn.
+    `validation` has the pictures of the validation part that inner heads can judge. `dropped` are
+    the positions of examples with doubtful labels; the head did not learn from them.
     """
 
     state: dict[str, torch.Tensor]
@@ -80,7 +79,7 @@ class FittedHead:
 
 
 def run_heads(numbers: Sequence[int], assignment: HeadAssignment) -> Iterator[FoldResult]:
-    """Fit and test heads of a begun experiment one after the other, and yield each result."""
+    """Fit and test the heads of an experiment one after the other, and yield each result."""
     with progress("Folds", len(numbers)) as report:
         for number in numbers:
             fold = assignment.assigned.folds[number]
@@ -95,7 +94,7 @@ def inner_divisions(
     """The positions of all examples that a fold does not test, and divisions of these.
 
     Args:
-        use: a number in the seed; divisions for another use are others.
+        use: a number in the seed, so that each use has its own divisions.
     """
     data, settings = assignment.ready.data, assignment.settings
     seen = np.sort(np.concatenate([fold.training, fold.validation]))
@@ -111,7 +110,7 @@ def inner_divisions(
 
 
 def fit_fold(assignment: HeadAssignment, fold: Fold) -> FittedHead:
-    """Fit the head of a fold to all that it does not test."""
+    """Fit the head of a fold to all examples that it does not test."""
     data, settings, points = assignment.ready.data, assignment.settings, assignment.points
     seen, divisions = inner_divisions(assignment, fold)
     how = _learning(assignment, seen)
@@ -156,10 +155,10 @@ def _learning(assignment: HeadAssignment, seen: Indices) -> Learning:
 
 
 def _inner_logits(assignment: HeadAssignment, fold: Fold, search: Search) -> NDArray[np.float32]:
-    """The answers (tested, heads, classes) of an ensemble of heads that saw none of the test part.
+    """Logits (tested, heads, classes) of an ensemble of heads that saw none of the test part.
 
-    They are more than those of the search, so that each learns from more: what is measured should
-    be about as good as what is promoted.
+    The ensemble has more heads than the search, so that each learns from more examples. The
+    measured heads should be about as good as the promoted ones.
     """
     seen, divisions = inner_divisions(assignment, fold, parts=MEMBERS, use=_ENSEMBLE)
     how = _learning(assignment, seen)

@@ -1,8 +1,8 @@
 """Heads tested on data providers that they did not learn from.
 
-A training of heads has folds by picture, which a model is promoted from, and these besides. They
-say how good heads are on a new museum, and promise nothing. Nothing of them is promoted, so each
-leaves its test predictions alone, in a folder of its own.
+A training of heads has folds by picture, from which a model is promoted, and also these. They show
+how good heads are for a new museum; they give no promise. They are not promoted, so each saves only
+its test predictions, in its own folder.
 """
 
 from dataclasses import replace
@@ -45,8 +45,8 @@ def _leaving_providers_out(
             console.print(not_left_out(found.problem), highlight=False, soft_wrap=True)
         return None
     console.print(
-        f"There are {counted(len(data.providers), 'data provider')}. {len(found.folds)} more folds "
-        "leave some of them out and are tested on these, to show how heads do on new providers.",
+        f"There are {counted(len(data.providers), 'data provider')}. {len(found.folds)} more "
+        "folds leave some of them out, and test on these how good heads are for new providers.",
         highlight=False,
         soft_wrap=True,
     )

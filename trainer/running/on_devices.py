@@ -1,14 +1,14 @@
 """Folds side by side: one process per device, each with one fold at a time.
 
-Folds are independent, so the numbers are those of a training in sequence; on a CPU, those of one
-with as many threads. The processes are forked from one that has imported what a fold needs and has
-opened no device, so that each opens its device anew, and none waits for imports. They send messages
-through a pipe: every epoch, then the result or the error. They end with the process that started
-them, however that ends.
+Folds are independent, so the numbers are those of a training in sequence (on a CPU: with as many
+threads). The processes are forked from one that has imported what a fold needs and has opened no
+device. So each opens its device anew, and none waits for imports. They send messages through a
+pipe: every epoch, then the result or the error. When the process that started them ends, they end
+too, even if it is killed.
 
-`ProcessPoolExecutor` does not fit. One killed child breaks the whole pool without naming its fold,
-children have no channel for epochs, running folds cannot be ended one by one, and children do not
-end with a parent that is killed.
+`ProcessPoolExecutor` does not fit. One killed child breaks the whole pool and does not name its
+fold. Children have no channel for epochs, and they outlive a killed parent. Running folds cannot be
+ended one by one.
 """
 
 import multiprocessing
@@ -71,7 +71,7 @@ class FoldProcess:
             self._process.start()
 
     def receive(self) -> Epoch | FoldResult:
-        """The next message: an epoch, or at last the result.
+        """Wait for the next message: an epoch, or at the end the result.
 
         Raises:
             ClaimedError, UsageError: as raised in the process.
@@ -81,8 +81,8 @@ class FoldProcess:
             message = self.pipe.recv()
         except (EOFError, OSError) as error:
             raise EnrichmentError(
-                f"The process of fold {self.fold + 1} was killed, perhaps for its memory; "
-                "the same command continues where it was."
+                f"The process of fold {self.fold + 1} was killed, perhaps because memory was "
+                "short. Run the same command again: it continues where it stopped."
             ) from error
         if isinstance(message, _Failure):
             raise message.kind(message.message)
@@ -102,7 +102,7 @@ class FoldProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """Wait for the end of the process, which is near after its result or a kill."""
+        """Wait for the end of the process; call this after its result or a kill."""
         self.pipe.close()
         self._process.join()
         self._process.close()
@@ -111,7 +111,7 @@ class FoldProcess:
 @contextmanager
 def _no_interrupt() -> Iterator[None]:
     """Processes started in this block ignore Ctrl-C; their parent ends them."""
-    resource_tracker.ensure_running()  # else starting it here would unblock the signal
+    resource_tracker.ensure_running()  # if it started later, it would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -148,9 +148,9 @@ def _end_with_parent() -> None:
 
 
 def parse_devices(text: str) -> list[torch.device]:
-    """The devices in a list such as `cuda:0,cuda:1`, none of which is opened here.
+    """The devices in a list such as `cuda:0,cuda:1`; this opens none of them.
 
-    A device that stands twice gets two folds at a time.
+    A device that is listed twice gets two folds at a time.
 
     Raises:
         UsageError, DeviceError: as `take_device`.
@@ -166,7 +166,7 @@ def threads_each(devices: Sequence[torch.device]) -> int:
 def run_side_by_side(
     numbers: Sequence[int], assignment: Assignment, *, devices: Sequence[torch.device]
 ) -> Iterator[FoldResult]:
-    """Train folds of a begun experiment, as many at a time as there are devices.
+    """Train folds of an experiment, as many at a time as there are devices.
 
     Yields each result as soon as its fold is finished.
 

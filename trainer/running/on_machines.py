@@ -1,8 +1,8 @@
-"""Folds by other machines: the queue `train` carries hints, the shared disk carries results.
+"""Folds on other machines: the queue `train` carries hints, the shared disk carries results.
 
-A message is only a hint: it names a fold. It is acknowledged when a worker takes it, not hours
+A message is only a hint that names a fold. A worker acknowledges it when it takes it, not hours
 later when the fold is finished. If the queue is empty and a fold is neither finished nor claimed,
-its message or its machine was lost. The fold is then sent again, and continues from its last save.
+its message or its machine was lost. Then the fold is sent again, and continues from its last save.
 
 While a fold is trained, `status.json` in its folder names the machine and the last epoch.
 """
@@ -38,7 +38,7 @@ _STATUS = "status.json"
 log = structlog.get_logger()
 CHECK_EVERY = 1.0  # seconds
 SEND_EVERY = 5.0  # seconds between two checks for folds that must be sent again
-IDLE_CHECKS = 6  # in a row, until a warning says that no machine trains
+IDLE_CHECKS = 6  # in a row before the warning that no machine trains
 
 
 class _FoldName(BaseModel):
@@ -57,7 +57,7 @@ def create_app() -> Celery:
     """
     settings = BrokerSettings.read()
     app = broker.create_app("trainer", settings, [QUEUE])
-    # On other brokers a worker holds one hint more.
+    # With other brokers a worker holds one more hint.
     prefetches_none = read_broker_url(settings).on_redis
     app.conf.update(task_acks_late=False, worker_disable_prefetch=prefetches_none)
     broker.check_broker(settings)
@@ -65,7 +65,7 @@ def create_app() -> Celery:
 
 
 def register_task(app: Celery, train: Callable[[str, int], None]) -> None:
-    """Register the task: `train` is called with the experiment and the number of the fold."""
+    """Register the task, which calls `train` with the experiment and the number of the fold."""
 
     @app.task(name=TRAIN_FOLD)
     def train_fold(*args: object, **kwargs: object) -> None:
@@ -78,7 +78,7 @@ def register_task(app: Celery, train: Callable[[str, int], None]) -> None:
 
 
 class FoldStatus(BaseModel):
-    """The machine that trains a fold, and the last epoch; `error` says why it stopped."""
+    """The machine that trains a fold, and the last epoch; `error` is the reason why it stopped."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -132,7 +132,7 @@ class FoldQueue:
             ) from None  # the cause may hold the URL with its password
 
     def is_empty(self) -> bool:
-        """Whether every hint was taken or lost.
+        """Whether every hint is taken or lost.
 
         Raises:
             BrokerError: the broker cannot be reached.
@@ -143,10 +143,11 @@ class FoldQueue:
 def run_by_queue(
     numbers: Sequence[int], assignment: Assignment, *, queue: FoldQueue
 ) -> Iterator[FoldResult]:
-    """Have folds of a begun experiment trained by `trainer worker`; yields each result.
+    """Let `trainer worker` train folds of an experiment; yield each result.
 
     Raises:
-        BrokerError: the broker cannot be reached before all folds are sent. Later, it waits.
+        BrokerError: the broker cannot be reached before all folds are sent. Later, this waits for
+            it.
         EnrichmentError: a fold failed; the machines continue with the others.
     """
     experiment, left = assignment.experiment, list(numbers)
@@ -169,7 +170,7 @@ def run_by_queue(
 
 
 class _Watch:
-    """Sends unfinished folds again that are neither in the queue nor being trained."""
+    """Sends unfinished folds again if they are neither in the queue nor in training."""
 
     def __init__(self, experiment: Experiment, queue: FoldQueue) -> None:
         self._experiment = experiment

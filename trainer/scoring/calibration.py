@@ -6,9 +6,9 @@ stay untouched. Probabilities suffice for that: they determine the logits up to 
 softmax ignores.
 
 Calibration is about statements. If a picture has one category, its most probable category is the
-statement. If it may have several, every category is a statement of its own.
+statement. If it may have several, each category is a statement.
 
-scipy is loaded when something is computed: what only shows them does without.
+scipy is loaded only to compute: commands that show results do not need it.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from trainer.scoring.predictions import Numbers, Probabilities, Targets
 
 MOST_BINS = 15
 LEAST_IN_A_BIN = 40  # statements; with fewer, the share of right ones is mostly chance
-RANGE = (0.25, 10.0)  # a classifier without mistakes in validation has no best temperature
+RANGE = (0.25, 10.0)  # a classifier without validation mistakes has no best temperature
 _SMALLEST = np.finfo(np.float32).tiny
 _LARGEST = 1 - np.finfo(np.float32).epsneg
 

@@ -1,6 +1,6 @@
 """Evaluation: score a model on labelled pictures that it was not trained on.
 
-Files are classified in bounded memory: threads decode, batches are classified meanwhile.
+It needs little memory for any number of files: threads decode while batches are classified.
 """
 
 from collections import deque
@@ -61,10 +61,10 @@ def classify(
     *,
     batch_size: int,
 ) -> Iterator[Classified[Prediction] | Unreadable]:
-    """Classify files, in their order. Unreadable files are yielded with the reason.
+    """Classify files, in their order. Yields unreadable files with the reason.
 
     Args:
-        compute: uint8 pictures (n, 3, size, size) to the prediction for each.
+        compute: takes uint8 pictures (n, 3, size, size), gives the prediction for each.
     """
     for batch in _batches(paths, preprocessing, batch_size):
         pictures = [each.picture for each in batch if isinstance(each, Readable)]
@@ -139,7 +139,7 @@ def evaluate(
     """Score a model on all readable pictures of the data.
 
     Args:
-        known: the pictures that the model was trained on or measured by; None if nobody noted them.
+        known: the pictures that the model was trained on or measured by; None if they are unknown.
 
     Raises:
         DatasetError: the model lacks a category of the data, or no picture can be read.
@@ -197,13 +197,13 @@ def classify_data(
 
 
 def _columns(description: Description, data: TrainingData) -> list[int]:
-    """The model's output for each category of the data: the one with the same concept."""
+    """The position of the model's output with the same concept, for each category of the data."""
     position = {uri: index for index, uri in enumerate(description.concept_uris)}
     pairs = list(zip(data.categories, data.concept_uris, strict=True))
     unknown = [f"{label} ({uri})" for label, uri in pairs if uri not in position]
     if unknown:
         raise DatasetError(
-            f"{data.source} has categories that the model does not know: {', '.join(unknown)}. "
-            f"It knows {', '.join(description.labels)}. Leave the others out."
+            f"{data.source} has categories that the model does not have: {', '.join(unknown)}. "
+            f"The model has {', '.join(description.labels)}. Leave the others out."
         )
     return [position[uri] for uri in data.concept_uris]

@@ -1,4 +1,4 @@
-"""What an evaluation found: the scores of a model on labelled pictures. It loads no torch."""
+"""The scores of a model on labelled pictures. This module loads no torch."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class ModelScores:
     """What `trainer evaluate --json` prints.
 
     `known` counts the pictures that the model was trained on or measured by, of those that were
-    scored; null where nobody noted them. `left_out` has the keys of pictures by the reason.
-    `metrics` ignore the thresholds of the model, `thresholds` tell what these do.
-    `written_precision` is the share of written concepts that are right, `pictures_written` counts
-    pictures with a written concept, `unlike` those too different from the training pictures. A
-    model of an older version has no promise to check.
+    scored; null if they are unknown. `left_out` has the keys of pictures by the reason. `metrics`
+    ignore the thresholds of the model; `thresholds` has the effects of these. `written_precision`
+    is the share of written concepts that are right, `pictures_written` counts pictures with a
+    written concept, `unlike` those too different from the training pictures. A model of an older
+    version has no promise to check.
     """
 
     model: str

@@ -1,18 +1,18 @@
-"""Evidence: what a promotion needs of a fold besides its predictions.
+"""Evidence: what a promotion needs from a fold in addition to its predictions.
 
-It says how like the pictures that the fold learned from others are: pictures of the same providers
-that it held back, on which the limit is set, and those that it tests. For an ensemble of heads it
-has the answers of the fold's inner heads to the test part. They are an ensemble like the promoted
-one, on less data, and none of them has seen a tested picture.
+It has the likeness of other pictures to those that the fold learned from. Held-back pictures of the
+same providers set the limit; the others are the tested pictures. For an ensemble of heads it also
+has the logits of the fold's inner heads for the test part. The inner heads are an ensemble like the
+promoted one, with less data, and none of them has seen a tested picture.
 
-In a large training only some pictures are compared with, and of those that a part leaves only their
-share. So the limit is set on fewer references than the model has, as in a small training. Measured
-in December 2026 on photographs of buildings, an eighth set aside, ensembles at a precision of 0.9,
-three seeds, against as many references for all. With a MobileNetV2 2.9 instead of 4.7 % were too
-different, and 83.0 instead of 81.7 % of a concept were found (mean). With an EfficientNet-Lite2 it
-was 3.2 instead of 4.7 %, and 86.9 instead of 85.8 %. Of 1,928 photographs of museums 99.9 % were
-too different, and all of 710 other foreign pictures. With all pictures as references 0.1 % more
-were found; comparing takes four times as long.
+A large training draws some pictures as references. A part of the data draws in proportion to its
+size. So the limit is set with fewer references than the model has, as in a small training. This was
+compared with the same number of references for all (December 2026, photographs of buildings, an
+eighth set aside, ensembles at a precision of 0.9, three seeds). With a MobileNetV2 2.9 instead of
+4.7 % were too different, and 83.0 instead of 81.7 % of a concept were found (mean). With an
+EfficientNet-Lite2 it was 3.2 instead of 4.7 %, and 86.9 instead of 85.8 %. Of 1,928 photographs of
+museums 99.9 % were too different, and so were all of 710 other foreign pictures. With all pictures
+as references 0.1 % more were found, but the comparison takes four times as long.
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ from common.vision.weights import parsed
 from trainer.data.tables import parsing
 
 FILE = "evidence.safetensors"
-_MOST_BYTES = 4 << 30  # of a file; answers to a million pictures with a hundred categories
+_MOST_BYTES = 4 << 30  # of a file; logits for a million pictures with a hundred categories
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Likenesses:
     """`references` are features (m, dimension) of pictures that a fold learned from.
 
-    `held_back` (h,) and `tested` (t,) are the likeness of other pictures to such.
+    `held_back` (h,) and `tested` (t,) are the likenesses of other pictures to them.
     """
 
     references: Embeddings
@@ -51,8 +51,8 @@ class Likenesses:
 class Evidence:
     """`inner_logits` are those of inner heads for the test part, (t, heads, classes).
 
-    There are no likenesses if a network's last layer takes no row of numbers, or if there are too
-    few pictures.
+    `likenesses` is None if the input of a network's last layer is not a row of numbers, or if there
+    are too few pictures.
     """
 
     likenesses: Likenesses | None = None
@@ -67,12 +67,12 @@ def measure_likenesses(
     whole: int,
     seed: int,
 ) -> Likenesses | None:
-    """The likenesses to pictures that were learned from; None if there are too few of these.
+    """The likenesses to the pictures learned from; None if there are too few of these.
 
     Args:
-        held_back: features of pictures of the same providers, and those that they are compared
-            with, of which none shows the same.
-        whole: how many pictures the promoted model draws its references from.
+        held_back: features of pictures of the same providers, and features to compare them with; no
+            near-duplicates are among these.
+        whole: from how many pictures the promoted model draws its references.
     """
     pairs = [(part, rest) for part, rest in held_back if len(part) and len(rest) >= NEIGHBOURS]
     if len(learned) < NEIGHBOURS or not pairs:
@@ -87,9 +87,10 @@ def measure_likenesses(
 
 
 def draw_references(features: Embeddings, *, seed: int, whole: int | None = None) -> Embeddings:
-    """As many of these features, drawn at random, as a model of `whole` pictures keeps of them.
+    """A random draw of these features: their share of the references of a model of `whole`
+    pictures.
 
-    Without `whole` they are all that the model may draw from.
+    Without `whole`, the model draws from these features alone.
     """
     share = len(features) / (whole or len(features))
     most = max(NEIGHBOURS, round(share * most_references(features.shape[1])))
@@ -113,7 +114,7 @@ def write_evidence(folder: Path, evidence: Evidence) -> None:
 
 
 def has_evidence(folder: Path) -> bool:
-    """Whether a finished fold has any; one of an older version has none."""
+    """Whether a finished fold has evidence; folds of older versions have none."""
     return (folder / FILE).exists()
 
 
@@ -125,13 +126,14 @@ def read_evidence(folder: Path) -> Evidence:
     """
     if not has_evidence(folder):
         raise ModelError(
-            f"There is no {folder / FILE}: the fold is not finished, or of an older version. Train "
-            "it again; a single fold of an older version can be promoted with --no-abstention."
+            f"There is no {folder / FILE}: the fold is not finished, or is of an older version. "
+            "Train it again. You can promote a single fold of an older version with "
+            "--no-abstention."
         )
     with parsing(folder / FILE) as path:
         tensors = parsed(read_regular(path, at_most=_MOST_BYTES), source=str(path))
         found = {name: tensor.numpy() for name, tensor in tensors.items()}
         logits = found.pop("inner_logits", None)
         if found and found.keys() != {field.name for field in fields(Likenesses)}:
-            raise ValueError("it does not hold what a promotion needs")
+            raise ValueError("it does not have what a promotion needs")
         return Evidence(likenesses=Likenesses(**found) if found else None, inner_logits=logits)

@@ -3,9 +3,9 @@
 The method is confident learning (Northcutt, Jiang and Chuang, 2021,
 https://arxiv.org/abs/1911.00068). A picture is confidently in a category if the category's
 probability reaches its mean over the pictures with that label. A label is doubtful if the picture
-is confidently in another category. The largest differences of the two probabilities come first.
-The probabilities are out of fold: no classifier judges a label that it was trained on. If a picture
-may have several categories, each one is a question of its own, yes or no.
+is confidently in another category. The largest differences of the two probabilities come first. The
+probabilities are out of fold: no classifier judges a label that it was trained on. If a picture may
+have several categories, each is a separate yes-or-no question.
 
 The method finds labels that contradict the others. It cannot find systematic errors.
 """
@@ -58,8 +58,8 @@ def doubtful_labels(predictions: Predictions, kind: Kind) -> list[Doubt]:
 def pictures_in_doubt(predictions: Predictions, kind: Kind) -> Positions:
     """The ascending positions of pictures with a doubtful label.
 
-    Where most pictures of a category are in doubt, the doubts say more about the classifier than
-    about the labels, so all of its pictures stay.
+    If most pictures of a category are in doubt, the classifier is probably wrong, not the labels.
+    So all pictures of that category stay.
     """
     doubts = [doubt.position for doubt in doubtful_labels(predictions, kind)]
     doubtful = np.zeros(len(predictions.keys), dtype=np.bool_)
@@ -106,7 +106,7 @@ def _doubts(probabilities: Numbers, labels: Positions) -> list[Doubt]:
 
 
 def _usual(probabilities: Numbers, labels: Positions) -> Numbers:
-    """The mean probability (classes,) of each category over its pictures; infinite without any."""
+    """The mean probability (classes,) of each category over its pictures; infinite if none."""
     labelled = labels[:, None] == np.arange(probabilities.shape[1])
     counts = labelled.sum(axis=0)
     means = (probabilities * labelled).sum(axis=0) / np.maximum(counts, 1)

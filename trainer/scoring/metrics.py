@@ -57,7 +57,7 @@ def members_of(value: object) -> dict[str, Any]:
 
 
 class Averages(BaseModel, Generic[Value]):
-    """A number each for one fold, a spread each for a cross-validation; MEANINGS explains them."""
+    """Numbers for one fold, spreads for a cross-validation; MEANINGS explains them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,12 +1,13 @@
-"""Predictions: the classes and probabilities of pictures, and the CSV file that keeps it.
+"""Predictions: the categories and probabilities of pictures, and their CSV file.
 
     example,category,predicted,map,toy
     map/000.png,map,map,0.93,0.07
 
-A picture with several categories has all of them in one cell, as a line of CSV of its own.
+If a picture has several categories, one cell has all of them, written as a line of CSV.
 
-The asserted categories of a picture are those that the classifier gives it: the most probable one
-where a picture has one category, all with probability 0.5 or more where it may have several.
+The asserted categories of a picture are those that the classifier gives it. If pictures have one
+category, this is the most probable one. If they may have several, these are all with probability
+0.5 or more.
 """
 
 import math
@@ -35,7 +36,7 @@ Share = Annotated[
     ),
 ]
 """A number that may be undefined: NaN here, null in JSON."""
-ASSERTED_FROM = 0.5  # where a picture may have several categories
+ASSERTED_FROM = 0.5  # if a picture may have several categories
 _COLUMNS = ("example", "category", "predicted")
 
 
@@ -68,7 +69,7 @@ def asserted(probabilities: Probabilities, kind: Kind) -> Targets:
 def write_predictions(
     path: Path, predictions: Predictions, categories: tuple[str, ...], kind: Kind
 ) -> None:
-    """Write predictions as CSV; the probabilities come back to the last bit."""
+    """Write predictions as CSV; reading gives the probabilities exactly."""
     predicted = asserted(predictions.probabilities, kind)
     rows = (
         [key, cell_of(true, categories), cell_of(guess, categories), *map(repr, row.tolist())]

@@ -1,7 +1,7 @@
-"""A promise check: what was promised of each concept, beside what labelled pictures show.
+"""A promise check: compare the promise for each concept with labelled pictures.
 
-A promise is broken if so few of the written concepts are right that it would happen in one of a
-hundred cases at most if the promise were kept (the exact binomial test, one-sided).
+A promise is broken if very few of the written concepts are right: so few that a kept promise gives
+such a result in at most 1 % of cases (the exact binomial test, one-sided).
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ State = Literal["holds", "broken", "too few to say", "off"]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedConcept:
-    """What was promised of a concept, and found; `interval` is at 95 % confidence.
+    """The promise for a concept, and the result; `interval` is at 95 % confidence.
 
-    It is "too few to say" if the promise could not be broken even if all that is written were
-    wrong, as if nothing is. Of a concept that is off nothing is promised.
+    The state is "too few to say" if the promise could not be broken even with every written concept
+    wrong, for example if none is written. A concept that is off has no promise.
     """
 
     promised: float | None
@@ -58,9 +58,9 @@ def _state(effect: Effect, promised: float) -> State:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedPromise:
-    """What `trainer evaluate --json` tells of the promise; `broken` are labels of concepts.
+    """The promise in the output of `trainer evaluate --json`; `broken` are labels of concepts.
 
-    Pictures of `providers_without_promise` are counted too, though nothing is promised for them.
+    Pictures of `providers_without_promise` count too, although the promise does not hold for them.
     """
 
     precision: float
@@ -77,7 +77,7 @@ class CheckedPromise:
         concepts = {
             label: CheckedConcept.of(effect, promise.precision) for label, effect in effects.items()
         }
-        known = set(map(provider_name, promise.providers))  # an older one has them as they came
+        known = set(map(provider_name, promise.providers))  # older promises have raw names
         return cls(
             precision=promise.precision,
             confidence=promise.confidence,

@@ -1,28 +1,29 @@
-"""Proof: how far down a list of statements, most confident first, a precision is proved.
+"""Proof: up to which rank of a list of statements, most confident first, a precision is proved.
 
-A precision is proved for a rank if so many of the statements up to it are right that it would be
-unlikely with a lower precision (the exact binomial test of Clopper and Pearson). Given the last of
-these probabilities, the statements above it are independent draws from all that a threshold there
-would write; the last one and its ties are counted too, which only makes the proof harder.
+A precision is proved for a rank if enough of the statements up to it are right: with a lower
+precision this number would be unlikely (the exact binomial test of Clopper and Pearson). Given the
+probability at the rank, the statements above it are independent draws from all that a threshold
+there would write. The statement at the rank and its ties are counted too, which only makes the
+proof harder.
 
-Of many ranks the last one that is proved is wanted, and all tests together may err in 5 % of cases.
-The ranks are tested from first to last by the fallback procedure (Wiens, 2003, Pharmaceutical
+The result is the last rank that is proved; all tests together may be wrong in 5 % of cases. The
+ranks are tested from first to last by the fallback procedure (Wiens, 2003, Pharmaceutical
 Statistics 2, 211-215; one of the graphs of Learn then Test, https://arxiv.org/abs/2110.01052). A
-few ranks, the starts, have an equal share of the error each. A rank that passes hands on all error
-that it was tested at. A rank that fails keeps it, and what follows begins anew at the next start.
-So an early mistake costs some error, but does not end the walk. This is valid whether or not a
-higher threshold has a higher precision.
+few ranks, the starts, each have an equal share of the allowed error. A rank that passes gives all
+the error that it was tested at to the next rank. A rank that fails uses it up, and the tests begin
+anew at the next start. So an early mistake costs some error, but does not end the tests. This is
+also valid if a higher threshold does not have a higher precision.
 
 In November 2026 it was compared with a single sequence from two starts, a grid with a union bound,
-several sequences with shared error, and a bound for the whole curve. In December 2026 starts that
-double and share the error equally were chosen among ten ways, by the drawn lists of
-`benchmarks.thresholds` and photographs of architectural elements. When the first two had nearly all
-of the error, lists whose few first statements are wrong lost much: the right ones that are found
-were 0.400 of all, on average over the drawn lists, and are 0.421. Three starts over the whole range
-find a little more of these (0.430), but prove nothing where a list becomes good late. The benchmark
-measures how often the promise is kept, too.
+several sequences with shared error, and a bound for the whole curve. In December 2026, starts that
+double and share the error equally were chosen among ten ways, by the random lists of
+`benchmarks.thresholds` and photographs of architectural elements. Before, the first two starts had
+nearly all of the error, and lists with a few wrong statements at the top lost much: 0.400 of the
+right statements were found, on average over the random lists; now it is 0.421. Three starts over
+the whole range find a little more (0.430), but prove no rank if a list becomes good late. The
+benchmark also measures how often the promise is kept.
 
-scipy is loaded when something is computed: what only shows them does without.
+scipy is loaded only to compute: commands that show results do not need it.
 """
 
 import math
@@ -35,7 +36,9 @@ from numpy.typing import NDArray
 CONFIDENCE = 0.95
 ERROR = 1 - CONFIDENCE
 STRIDE = 1.01  # ratio of one rank to the next
-MOST_TIMES = 64  # as many pictures as there are, that anybody would label
+MOST_TIMES = (
+    64  # the most pictures that a person would label, as a multiple of those that there are
+)
 
 
 def proved_rank(
@@ -45,12 +48,12 @@ def proved_rank(
     precision: float,
     times: int = 1,
 ) -> int:
-    """Up to which rank the precision is proved, 0 if nowhere.
+    """The last rank for which the precision is proved; 0 if there is none.
 
     Args:
         probabilities: of the statements, descending (n,).
         correct: whether each is right (n,).
-        times: as if each statement were there so many times; the rank counts all of them.
+        times: count each statement this many times; the rank counts all of them.
     """
     from scipy.stats import binom
 
@@ -71,10 +74,10 @@ def proved_rank(
 
 
 def starts(count: int, precision: float) -> dict[int, float]:
-    """The ranks that have a share of the error of their own, for so many statements.
+    """The ranks with their own share of the error, for `count` statements.
 
-    Each has twice the rank of the one before. The first one is the fewest statements that can prove
-    the precision with its share, if all are right.
+    Each rank is twice the one before. The first is the fewest statements that can prove the
+    precision with its share, if all are right.
     """
     for parts in range(1, count + 1):
         ranks = list(_doubled(fewest(precision, ERROR / parts), count))
@@ -159,9 +162,9 @@ def best_precision(probabilities: NDArray[np.floating], correct: NDArray[np.bool
 def times_as_many(
     probabilities: NDArray[np.floating], correct: NDArray[np.bool_], *, precision: float
 ) -> int | None:
-    """With how many times as many statements of the same kind the precision would be proved.
+    """How many times as many statements of the same kind would prove the precision.
 
-    None if MOST_TIMES as many do not do: then no threshold seems to have that precision.
+    None if MOST_TIMES as many are not enough: then no threshold seems to have that precision.
     """
     for times in range(2, MOST_TIMES + 1):
         if proved_rank(probabilities, correct, precision=precision, times=times):

@@ -1,10 +1,10 @@
-"""Thresholds: from which probability a concept is written, so that a promise is kept.
+"""Thresholds: a concept is written from this probability, so that the promise is kept.
 
 The threshold of a concept is the lowest one whose precision is proved to be the promised one
 (`proof`), among the statements that the model's rule may write. It is chosen on predictions for
 pictures that the classifier was not trained on.
 
-The promise holds for each concept by itself, and for records like those of the training.
+The promise holds for each concept separately, and for records like those of the training.
 """
 
 import math
@@ -80,7 +80,8 @@ def choose_thresholds(
 
 @dataclass(frozen=True, eq=False)
 class Statements:
-    """What the rule may write of a concept: descending probabilities (n,), and which are right.
+    """Statements that the rule may write of a concept: descending probabilities (n,), and which are
+    right.
 
     `examples` are the pictures that show the concept.
     """
@@ -95,7 +96,9 @@ class Statements:
         return float(self.probabilities[rank - 1]) if rank else None
 
     def curve(self, examples: int) -> "Curve":
-        """Precision and the share found of so many pictures that show the concept."""
+        """Precision and the share found; `examples` is the number of pictures that show the
+        concept.
+        """
         last = np.flatnonzero(np.diff(self.probabilities, append=-1))  # of equally probable ones
         right, written = np.cumsum(self.correct)[last], last + 1
         return Curve(found=right / max(examples, 1), precision=right / written)
@@ -110,8 +113,9 @@ class Statements:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
-    """Of a concept, as its threshold falls: the share of its pictures that are found, and the
-    precision, both (n,)."""
+    """For falling thresholds of a concept: the share of its pictures found, and the precision; both
+    are (n,).
+    """
 
     found: NDArray[np.float64]
     precision: NDArray[np.float64]
@@ -119,11 +123,11 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """What could be promised of a concept that is switched off.
+    """The possible promise for a concept that is switched off.
 
-    `best_precision` is proved now. With about `more_pictures` more that show the concept, labelled
-    and like those that there are, the wanted precision would be; None if that is not to be expected
-    of pictures alone.
+    `best_precision` is proved now. About `more_pictures` more labelled pictures of the concept,
+    like the present ones, would prove the wanted precision. It is None if more pictures alone are
+    probably not enough.
     """
 
     best_precision: float

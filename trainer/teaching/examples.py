@@ -1,7 +1,7 @@
 """What a refit learns from: the labels that the model was trained on, and those of verdicts.
 
-Pictures are there as embeddings only: whatever the encoder of the model has seen is kept. So a
-refit needs no picture. A record that was judged counts by its verdict, whatever its old label is.
+A refit uses the saved embeddings of the model's encoder, so it needs no picture files. If a record
+has a verdict, the verdict replaces its old label.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ from common.vision.bundle import Description
 from trainer.data.near_duplicates import grouped, pairs_by_embedding
 from trainer.data.split import Indices
 
-FEWEST = 10  # verdicts with a label; fewer say hardly more than chance
-MOST_OLD = 10_000  # old labels that a head learns from, as evenly by concept as there are
-MOST_COMPARED = 2_000  # of these, that are in the cross-validations
-_DATASET = "dataset "  # what the origin of a model trained on a dataset of the store begins with
+FEWEST = 10  # verdicts with a label; fewer are hardly better than chance
+MOST_OLD = 10_000  # old labels that a head learns from, spread evenly over the concepts
+MOST_COMPARED = 2_000  # of these that are in the cross-validations
+_DATASET = "dataset "  # start of a model's origin, if it was trained on a dataset
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,9 +33,9 @@ class TeachingExamples:
     """Labelled embeddings (n, dimension): first `old` ones, then the judged, in that order.
 
     `pictures` are the sha256 of the files, `labels` (n,) positions of the model's concepts.
-    `records` are the IDs of the judged ones. `weights` (n,) say how much examples count beside
-    others of their kind. `other_providers` (old,): which old ones are not of the
-    data provider that is taught.
+    `records` are the IDs of the judged ones. `weights` (n,) are relative to others of the same
+    kind, old or judged. `other_providers` (old,) is true if an old one is from another data
+    provider than the verdicts.
     """
 
     pictures: tuple[bytes, ...]
@@ -83,10 +83,10 @@ class TeachingExamples:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TaughtPictures:
-    """The examples of a refit, and how many judged records teach nothing.
+    """The examples of a refit, and how many judged records it cannot use.
 
-    On `disputed` ones reviewers disagree, and to `unlabelled` ones nobody gave a concept. `unknown`
-    ones show one that is none of the model's, and of some no embedding is kept.
+    `disputed`: reviewers disagree. `unlabelled`: the verdict names no concept. `unknown`: the model
+    does not have the concept. `without_embedding`: no embedding of the picture is saved.
     """
 
     examples: TeachingExamples
@@ -129,7 +129,7 @@ _SEEN = text("""
 def read_examples(
     connection: Connection, description: Description, encoder_id: int, *, data_provider: str
 ) -> TaughtPictures:
-    """What a model is taught by the verdicts on a data provider's records.
+    """What a model learns from the verdicts on a data provider's records.
 
     Raises:
         DatasetError: there are too few verdicts or none of the old labels; the message says which.
@@ -178,13 +178,14 @@ def check_enough(labels: Indices, data_provider: str) -> None:
     """
     if len(labels) < FEWEST:
         raise DatasetError(
-            f"Only {counted(len(labels), 'verdict')} on records of {data_provider} can teach: the "
-            f"others name no concept of the model. At least {FEWEST} are needed. Judge some more."
+            f"Only {counted(len(labels), 'verdict')} on records of {data_provider} can be "
+            f"used: the others name no concept of the model. You need at least {FEWEST}. Judge "
+            "more records."
         )
     if len(np.unique(labels)) < 2:
         raise DatasetError(
             f"All {len(labels)} verdicts on records of {data_provider} name the same concept. "
-            "Judge records that show another one, too."
+            "Also judge records that show another one."
         )
 
 
@@ -197,9 +198,9 @@ def _old_rows(
     data = str(description.created_from.get("data", ""))
     if not data.startswith(_DATASET):
         raise DatasetError(
-            f"The model was trained on {data or 'nobody knows what'}, whose labels are not in the "
-            "store. Models that are trained on a dataset of the store can be taught: "
-            "trainer train --dataset NAME --recipe head"
+            f"The model was trained on {data or 'unknown data'}, whose labels are not in the "
+            "store. You can teach models that were trained on a dataset of the store: trainer "
+            "train --dataset NAME --recipe head"
         )
     name = data.removeprefix(_DATASET).partition(" ")[0]  # "and verdicts" may follow
     asked = {
@@ -213,7 +214,7 @@ def _old_rows(
     rows = connection.execute(_OLD, asked).all()
     if not rows:
         raise DatasetError(
-            f"No embedding is kept of a picture of dataset {name}, which the model was trained "
-            "on. Train it again, which keeps them."
+            f"No embeddings are saved for dataset {name}, which the model was trained on. "
+            "Train the model again: this saves them."
         )
     return rows

@@ -1,15 +1,15 @@
-"""Lessons of a refit: old labels beside verdicts, the ones with a weight that is to be found.
+"""Lessons of a refit: old labels and verdicts together, and the best weight for the old labels.
 
-All old labels together weigh so many times what all verdicts of a lesson weigh. The concepts of the
-old labels count the same: how often they occur at other museums does not matter for this
-one. Verdicts count as they come.
+The weight is that of all old labels together, relative to all verdicts of a lesson. In it all
+concepts of the old labels count the same: how often they occur at other museums does not matter for
+this one. Each verdict counts the same.
 
-The weight is found by a cross-validation over the verdicts, in which near-duplicates of a picture
-that is tested teach nothing. Of few verdicts the lowest loss is mostly luck. So the largest weight
-counts whose loss is within one standard error of the lowest (Breiman et al., Classification and
-Regression Trees, 1984): without clear evidence against them, old labels teach. Measured on three
-museums, each held out in turn, 16 draws: accuracy 0.672, 0.719 and 0.746 after 20, 50 and 100
-verdicts, by the lowest loss 0.651, 0.714 and 0.747.
+A cross-validation over the verdicts finds the weight; heads do not learn from near-duplicates of
+the pictures that they are tested on. With few verdicts the lowest loss is mostly luck. So the
+largest weight is chosen whose loss is within one standard error of the lowest (Breiman et al.,
+Classification and Regression Trees, 1984): old labels are used unless there is clear evidence
+against them. Measured on three museums, each held out in turn, 16 draws: accuracy 0.672, 0.719 and
+0.746 after 20, 50 and 100 verdicts; with the lowest loss 0.651, 0.714 and 0.747.
 """
 
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ from trainer.scoring.calibration import at_temperature, fit_temperature
 from trainer.scoring.predictions import Probabilities, Targets
 from trainer.teaching.examples import TeachingExamples
 
-WEIGHTS = (0.0, 0.125, 0.25, 0.5, 1.0)  # of all old labels, in weights of all verdicts
+WEIGHTS = (0.0, 0.125, 0.25, 0.5, 1.0)  # of all old labels together, relative to all verdicts
 PARTS = 5
 SEED = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HeldOutPredictions:
-    """Of judged examples (n,), by heads that have seen none of them nor a near-duplicate.
+    """Predictions for judged examples (n,), by heads that saw neither them nor near-duplicates.
 
-    `probabilities` are (n, classes), `targets` as well, `labels` are (n,).
+    `probabilities` and `targets` are (n, classes), `labels` are (n,).
     """
 
     probabilities: Probabilities
@@ -65,9 +65,9 @@ class HeldOutPredictions:
 
 @dataclass(frozen=True, kw_only=True)
 class TaughtPart:
-    """Judged examples that are tested together, and what teaches meanwhile; all are rows.
+    """Rows of the judged examples to test, and of the judged and old examples to learn from.
 
-    Near-duplicates of what is tested teach nothing. `judged` are in the order of judging.
+    `judged` and `old` have no near-duplicates of `test`. `judged` are in the order of judging.
     """
 
     test: Indices
@@ -77,7 +77,7 @@ class TaughtPart:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classroom:
-    """Examples on their principal axes, the strength of heads, and one to start the fits from.
+    """Examples on their principal axes, the strength of heads, and the head to start fits from.
 
     Rows are those of the examples. `start` is (1, classes, dimension + 1).
     """
@@ -109,7 +109,7 @@ class Classroom:
     def held_out(
         self, parts: Sequence[TaughtPart], lessons: Sequence[Sequence[Lesson]]
     ) -> list[HeldOutPredictions]:
-        """The answers of several ways of teaching; each has a lesson for each part."""
+        """The predictions of several ways of teaching; each way has a lesson for each part."""
         heads = iter(self.fit([lesson for way in lessons for lesson in way]))
         tested = np.concatenate([each.test for each in parts])
         labels = self.examples.labels[tested]
@@ -130,7 +130,7 @@ class Classroom:
         return found
 
     def _evenly(self, old: Indices) -> NDArray[np.float64]:
-        """Weights (n,) of old examples, of sum 1, in which all concepts weigh the same."""
+        """Weights (n,) of old examples; their sum is 1, and all concepts weigh the same."""
         labels, weights = self.examples.labels[old], self.examples.weights[old]
         of_concept = np.bincount(labels, weights=weights, minlength=self.examples.classes)
         even = weights / of_concept[labels]
@@ -139,7 +139,7 @@ class Classroom:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChosenWeight:
-    """The weight of old labels, and the held-out answers of heads that were taught with it."""
+    """The weight of old labels, and the held-out predictions of heads that learned with it."""
 
     weight: float
     predictions: HeldOutPredictions

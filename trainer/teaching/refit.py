@@ -1,8 +1,8 @@
-"""A refit: the heads of a model, retrained on old labels and verdicts, and what that brings.
+"""A refit: retrain the heads of a model on old labels and verdicts, and measure the gain.
 
-Everything is measured on verdicts that did not teach: the model as it was, and heads of a
-cross-validation, which have learned from four fifths of the verdicts. What the refit does to other
-providers is measured on the old labels of their records, by heads with and without the verdicts.
+The old model and the new heads are measured on verdicts that they did not learn from; the new heads
+by a cross-validation, in which they learn from four fifths of the verdicts. The effect on other
+providers is measured on the old labels of their records: heads with verdicts against heads without.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,15 +31,15 @@ from trainer.teaching.lessons import (
     one_hot,
 )
 
-CURVE = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # verdicts, where there are as many
+CURVE = (10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)  # verdicts, up to the number that there is
 MOST_CHANGED = 200  # changed predictions that a result names
-MOST_FALL = 0.01  # of the macro F1 of other providers, for a model that may serve all
+MOST_FALL = 0.01  # of the macro F1 of other providers, if the model may serve all
 _HOW = Learning(kind="single", class_weights="inverse")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredAccuracy:
-    """How many of the tested verdicts heads predict that `verdicts` of them have taught."""
+    """Of `tested` verdicts heads that learned from `verdicts` others predict `right` ones."""
 
     verdicts: int
     right: int
@@ -58,16 +58,18 @@ class MeasuredAccuracy:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RefitPredictions:
-    """Positions of concepts (n,) of the judged examples: by the reviewers, by the model as it was,
-    and by heads that learned from other verdicts."""
+    """Positions of concepts (n,) of the judged examples: by the reviewers, the old model, and heads
+    that learned from other verdicts.
+    """
 
     labels: Indices
     before: Indices
     after: Indices
 
     def to_json(self, records: Sequence[str], concepts: Sequence[str]) -> dict[str, Any]:
-        """By concept how many were tested and right, and the records whose prediction changed,
-        those that are wrong now first."""
+        """The tested and right ones by concept, and the records whose prediction changed: those
+        that are wrong now come first.
+        """
         was_right, is_right = self.before == self.labels, self.after == self.labels
         changed = np.flatnonzero(self.before != self.after)
         changed = changed[np.argsort(is_right[changed], kind="stable")]
@@ -98,10 +100,9 @@ class RefitPredictions:
 class TaughtHead:
     """A head that learned from verdicts: `weight` (classes, dimension) and `bias` (classes,).
 
-    `curve` are accuracies by the number of verdicts that taught, the last one by four fifths of
-    them; `before` is that of the model as it was, `predictions` are what both are counted from.
-    `others_before` and `others_after` are the macro F1 of other providers; None where the old
-    labels have none.
+    `curve` has the accuracy by the number of verdicts learned from, at last four fifths of all.
+    `before` is the accuracy of the old model. Both are counted from `predictions`. `others_before`
+    and `others_after` are the macro F1 of other providers; None if the old labels have none.
     """
 
     state: dict[str, torch.Tensor]
@@ -121,7 +122,7 @@ class TaughtHead:
 
     @property
     def may_serve_all(self) -> bool:
-        """Whether other providers lose so little that an operator may decide so."""
+        """Whether other providers lose so little that an operator may use it for all."""
         if self.others_before is None or self.others_after is None:
             return False
         return self.others_after >= self.others_before - MOST_FALL
@@ -159,7 +160,7 @@ def result_of(
 def refit(examples: TeachingExamples, model: HeadEnsemble) -> TaughtHead:
     """Fit a head to old labels and verdicts, in place of a model's heads, and measure it.
 
-    The model has one concept a picture.
+    The model must have one concept a picture.
 
     Raises:
         DatasetError: all old labels, or all verdicts, are of the same picture.
@@ -208,8 +209,8 @@ def _check_pictures(groups: Indices, old: int) -> None:
     ):
         if len(np.unique(part)) < 2:
             raise DatasetError(
-                f"All of {what} are about nearly the same picture, so nothing can be measured by "
-                "others. Judge different ones."
+                f"All of {what} are about nearly the same picture, so the model cannot be "
+                "tested on other pictures. Judge different pictures."
             )
 
 
@@ -222,7 +223,7 @@ def _old_divisions(compared: TeachingExamples, groups: Indices) -> list[Division
 def _curve(
     room: Classroom, parts: Sequence[TaughtPart], weight: float
 ) -> Iterator[MeasuredAccuracy]:
-    """The accuracies of heads that learned from the first verdicts of each part only."""
+    """The accuracies of heads that learned only from the first verdicts of each part."""
     most = min(len(each.judged) for each in parts)
     counts = [count for count in CURVE if count < most]
     ways = [
@@ -257,7 +258,7 @@ def _predicted_for_old(
 
 
 def _macro_f1(compared: TeachingExamples, predicted: Indices) -> float | None:
-    """Of the old examples of other data providers; None if there are none."""
+    """For the old examples of other data providers; None if there are none."""
     if not compared.other_providers.any():
         return None
     true = compared.labels[: compared.old][compared.other_providers]

@@ -1,11 +1,11 @@
-"""A taught model: the bundle of a refitted head, a new version of the model that it is made from.
+"""A taught model: the bundle of a retrained head, a new version of the model that it is made from.
 
-It is on the same encoder and has the same concepts. Nothing is promised of it: it writes what its
-rule allows, and the way to a proof is an audit. The verdicts' pictures join those that the model
-abstains by, with the limit as it was, since it has learned from them.
+It has the same encoder and the same concepts. It has no promise: it writes what its rule allows,
+and you prove its precision with an audit. The verdicts' pictures join the pictures by which the
+model abstains, since it has learned from them. The limit stays.
 
-A taught model that is taught again begins anew with the model that it was first made from, which
-has seen none of the verdicts.
+If you teach a taught model, the refit starts from the first model in that line, which has seen none
+of the verdicts.
 """
 
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ from trainer.teaching.examples import TeachingExamples
 from trainer.teaching.refit import TaughtHead
 
 TESTED = (
-    8  # pictures of the self-test; each costs two passes through the encoder, which is as it was
+    8  # pictures of the self-test; each costs two passes through the encoder, which has not changed
 )
 
 
@@ -56,10 +56,10 @@ class TeachableModel:
 
 
 def open_teachable(engine: Engine, model_dir: Path, model_id: int) -> TeachableModel:
-    """The model that a refit of a model begins with.
+    """The model that a refit starts from.
 
     Raises:
-        UsageError: there is none of that number, or the one that it was made from is gone.
+        UsageError: there is no model with that number, or the one that it was made from is gone.
         ModelError: it cannot be taught, or its files are missing or were changed.
     """
     stored = next((each for each in stored_models(engine) if each.id == model_id), None)
@@ -71,8 +71,8 @@ def open_teachable(engine: Engine, model_dir: Path, model_id: int) -> TeachableM
         model = _load(model_dir, stored.path, stored.sha256)
     if stored.encoder is None or model.description.kind != "single":
         raise ModelError(
-            f"{stored.title} cannot be taught: only heads on an encoder that know one concept a "
-            "picture learn from verdicts."
+            f"{stored.title} cannot learn from verdicts: only heads on an encoder with one "
+            "concept a picture can."
         )
     with engine.connect() as connection:
         encoder = find_encoder(connection, stored.encoder)
@@ -93,8 +93,8 @@ def save_taught(
     The same head gives the same model again.
 
     Raises:
-        ModelError: the bundle fails its self-test; nothing is written then.
-        EnrichmentError: the disk is full or refuses.
+        ModelError: the bundle fails its self-test; then it is not saved.
+        EnrichmentError: the disk is full or cannot be written to.
     """
     old = base.description
     description = replace(
@@ -119,7 +119,7 @@ def save_taught(
     )
 
 
-@lru_cache(maxsize=1)  # a curator teaches one model several times; its files never change
+@lru_cache(maxsize=1)  # a curator often teaches one model several times; its files never change
 def _load(model_dir: Path, path: str, sha256: str) -> Model:
     return load_bundle(model_dir / path, sha256, encoders=model_dir / ENCODERS)
 
@@ -142,14 +142,14 @@ def _origin(base: TeachableModel, data_provider: str, examples: TeachingExamples
 def _known(
     folder: Path, description: Description, examples: TeachingExamples
 ) -> FamiliarPictures | None:
-    """What the old model knows, and the judged pictures; None if nobody knows the former."""
+    """Pictures that the old model knows, and the judged ones; None if the former are unknown."""
     known = read_known(folder, description)
     judged = FamiliarPictures.of(examples.records, (each.hex() for each in examples.pictures))
     return None if known is None else known.joined(judged)
 
 
 def _joined(likeness: Likeness | None, examples: TeachingExamples) -> Likeness | None:
-    """All judged pictures, as far as they fit, and as many of the references as fit beside them."""
+    """The judged pictures, up to the limit; old references fill the places that are left."""
     if likeness is None:
         return None
     most = most_references(examples.embeddings.shape[1])

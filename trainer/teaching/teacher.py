@@ -32,19 +32,19 @@ from trainer.teaching.examples import read_examples
 from trainer.teaching.refit import refit, result_of
 from trainer.teaching.taught_model import open_teachable, save_taught
 
-EVERY = 0.5  # seconds between two looks for a request
+EVERY = 0.5  # seconds between two searches for a request
 WHILE_AWAY = 5.0  # seconds until the database is asked again
 LEASE_SECONDS = 30.0  # after which another teacher takes the request of one that died
-RENEWALS = 6  # in the time that a lease lasts
-UNEXPECTED = "Retraining failed for an unexpected reason. The log of the teacher has it."
+RENEWALS = 6  # per lease
+UNEXPECTED = "Retraining failed for an unexpected reason. See the log of the teacher."
 log = structlog.get_logger()
 
 
 def run_teacher(engine: Engine, model_dir: Path) -> None:
-    """Work until SIGTERM or Ctrl-C; the request in work is finished first.
+    """Work until SIGTERM or Ctrl-C, and finish the current request first.
 
-    It computes with one thread: workers and the desk share the machine, a second thread gains
-    little, and the order of sums is always the same.
+    It computes with one thread. Workers and the desk share the machine, a second thread gains
+    little, and with one thread the order of sums is always the same.
     """
     torch.set_num_threads(1)
     with _stopping() as stopping:
@@ -54,14 +54,14 @@ def run_teacher(engine: Engine, model_dir: Path) -> None:
                 if not teach_next(engine, model_dir):
                     stopping.wait(EVERY)
             except AWAY as error:
-                log.warning(f"{trouble(error)}; tried again until that is over")
+                log.warning(f"{trouble(error)}; the teacher tries again until the database answers")
                 stopping.wait(WHILE_AWAY)
     log.info("teacher stopped")
 
 
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
-    """An event that a signal sets; handlers are as before after the block."""
+    """An event that a signal sets; the old handlers return after the block."""
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -76,7 +76,7 @@ def _stopping() -> Iterator[threading.Event]:
 
 
 def teach_next(engine: Engine, model_dir: Path, *, lease_seconds: float = LEASE_SECONDS) -> bool:
-    """Do what the request asks that waits longest, or record why it cannot be done.
+    """Do the request that waits longest, or record why it cannot be done.
 
     Returns:
         Whether there was one.
@@ -94,7 +94,7 @@ def teach_next(engine: Engine, model_dir: Path, *, lease_seconds: float = LEASE_
                 with engine.begin() as connection:
                     fail_refit(connection, claim, problem)
         except RefitLostError:
-            log.warning("another teacher retrains this model: the lease ran out")
+            log.warning("the lease ran out: another teacher retrains this model")
         finally:
             keeper.stop()
     return True
@@ -118,7 +118,7 @@ def _teach_or_say_why(engine: Engine, model_dir: Path, claim: RefitClaim) -> str
     except (RefitLostError, *AWAY):
         raise
     except EnrichmentError as error:
-        log.warning("nothing can be taught", problem=str(error))
+        log.warning("retraining is not possible", problem=str(error))
         return str(error)
     except Exception:  # one request must not end the others
         log.exception("retraining failed")

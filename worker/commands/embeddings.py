@@ -68,7 +68,7 @@ def prune(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove embeddings of pictures that no record shows any more.
+    """Remove embeddings of pictures that records no longer show.
 
     A record shows a picture that was seen at its present address. Pictures that the harvester
     stored stay, for trainings. To remove everything of an encoder: trainer encoders remove NAME.

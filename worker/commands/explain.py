@@ -17,7 +17,8 @@ from common.vocabulary.languages import checked_languages
 from worker.commands.options import JobRef, console
 from worker.enrich.heatmap_files import Removed, remove_unknown
 from worker.exports.page import missing, write_page
-from worker.exports.selection import Sample, draw_sample, is_unfinished
+from worker.exports.selection import Sample, draw_sample
+from worker.exports.to_come import is_unfinished
 from worker.jobs.names import find_job
 
 SHOWN = 200  # enrichments

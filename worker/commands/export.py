@@ -1,9 +1,12 @@
 """`worker export`: arguments only."""
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated
+from uuid import UUID
 
 import typer
+from sqlalchemy import Engine
 
 from common.errors import UsageError
 from common.files import STANDARD_OUTPUT, standard_output
@@ -19,8 +22,9 @@ from worker.exports.differences import differences
 from worker.exports.files import Exported
 from worker.exports.parquet import write_parquet
 from worker.exports.promises import promises_of, told
-from worker.exports.selection import Selection, is_to_come, is_unfinished
+from worker.exports.selection import Selection
 from worker.exports.texts import AnnotationTarget, write_csv, write_edm, write_jsonld
+from worker.exports.to_come import is_to_come, is_unfinished
 
 Places = Annotated[
     list[str] | None,
@@ -42,7 +46,9 @@ Since = Annotated[
         metavar="TIME",
         help="All enrichments written or changed since a time of the database, in ISO 8601; UTC "
         "if it names no zone. With --model only those of the model. Go back a few minutes more "
-        "than needed, because a transaction counts from its start.",
+        "than needed, because a transaction counts from its start. In EDM also enrichments whose "
+        "verdict or block changed; a second file, such as delta.removed.rdf, names the statements "
+        "to remove.",
     ),
 ]
 FileFormat = Annotated[
@@ -71,6 +77,13 @@ WithWrong = Annotated[
     ),
 ]
 
+ConfirmedOnly = Annotated[
+    bool,
+    typer.Option(
+        "--confirmed-only", help="Export only what reviewers call right. Goes with every format."
+    ),
+]
+
 
 @prints(Exported)
 def export(
@@ -80,6 +93,7 @@ def export(
     file_format: FileFormat = None,
     target: TargetOption = None,
     with_wrong: WithWrong = False,
+    confirmed_only: ConfirmedOnly = False,
     lang: Languages = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -90,40 +104,53 @@ def export(
     written, once a file is written.
 
     Examples: worker export last enrichments.csv · worker export --model vases@2 vases.parquet ·
-    worker export --since 2026-11-23T22:00Z annotations.jsonl
+    worker export --since 2026-11-23T22:00Z delta.rdf
     """
-    asked = read_arguments(places or [], model=model, since=since, file_format=file_format)
+    asked = read_arguments(
+        places or [],
+        model=model,
+        since=since,
+        file_format=file_format,
+        confirmed_only=confirmed_only,
+    )
     wanted = [] if lang is None else checked_languages(lang)
+    if with_wrong and confirmed_only:
+        raise UsageError("Give either --with-wrong or --confirmed-only.")
     _check_output(asked, force=force, as_json=as_json)
     engine = open_store()
     selection = asked.selection(engine)
     promises = promises_of(engine, selection)
     write = _writer(asked.file_format, selection, target, told(promises))
-    if selection.since and is_to_come(engine, selection.since):
-        console.print(
-            f"{selection.since:%Y-%m-%d %H:%M} UTC is still to come: nothing was written since."
-        )
-    if selection.job and is_unfinished(engine, selection.job):
-        console.print("The job is not finished: more enrichments may follow.")
+    _print_what_may_come(engine, selection.job, asked.since)
     exported = files.export(
-        engine, selection, asked.file, write, with_wrong=with_wrong, wanted=wanted
+        engine, selection, asked.files, write, with_wrong=with_wrong, wanted=wanted
     )
     if as_json:
         print_json(exported, Exported)
-    _print_counts(exported, asked.file_format)
-    if selection.job:
-        for line in differences(engine, selection.job):
-            console.print(line, soft_wrap=True)
-    for line in told(promises):
+    _print_counts(exported, asked)
+    remarks = differences(engine, selection.job) if selection.job else []
+    for line in (*remarks, *told(promises)):
         console.print(line, soft_wrap=True)
     if any(each.certificates for each in promises.values()):
         console.print("A certificate is about all enrichments of its audit, left out or not.")
 
 
-def _print_counts(exported: Exported, file_format: Format) -> None:
+def _print_what_may_come(engine: Engine, job: UUID | None, since: datetime | None) -> None:
+    if since and is_to_come(engine, since):
+        console.print(f"{since:%Y-%m-%d %H:%M} UTC is still to come: nothing was written since.")
+    if job and is_unfinished(engine, job):
+        console.print("The job is not finished: more enrichments may follow.")
+
+
+def _print_counts(exported: Exported, asked: Asked) -> None:
     where = "standard output" if exported.file == STANDARD_OUTPUT else exported.file
     written = counted(exported.written, "enrichment")
-    console.print(f"{written} written to {where} ({file_format}).", soft_wrap=True)
+    console.print(f"{written} written to {where} ({asked.file_format}).", soft_wrap=True)
+    if exported.removed is not None:
+        statements = counted(exported.removed, "statement")
+        console.print(f"{statements} to remove: {exported.removed_file}", soft_wrap=True)
+    elif asked.is_delta:
+        console.print("Standard output cannot hold the statements to remove. Name a FILE for them.")
     if exported.left_out:
         are = counted(exported.left_out, "is", "are")
         console.print(f"{are} left out, since decisions block them.")
@@ -142,7 +169,8 @@ def _check_output(asked: Asked, *, force: bool, as_json: bool) -> None:
             raise UsageError("--json needs a FILE: standard output would hold both.")
         if standard_output().isatty() and asked.file_format == "parquet":
             raise UsageError("Parquet is no text, so it is not written to a terminal. Name a FILE.")
-    check_output_file(asked.file, force=force)
+    for file in asked.files:
+        check_output_file(file, force=force)
 
 
 def _writer(

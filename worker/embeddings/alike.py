@@ -166,7 +166,7 @@ def _nearest(
 ) -> list[SimilarRecord]:
     """The records of the nearest pictures; more pictures are asked for until they are enough.
 
-    A picture may be shown by several records, or by none any more.
+    Several records may show a picture, or none.
     """
     pictures = 2 * count + 1
     while True:

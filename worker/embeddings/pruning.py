@@ -1,6 +1,6 @@
-"""Embeddings of pictures that no record shows any more are removed on request.
+"""Embeddings of pictures that records no longer show are removed on request.
 
-Chunks that finish meanwhile do not wait. They lock no embedding, so all of an encoder's go at once,
+Chunks that finish then do not wait. They lock no embedding, so those of an encoder go at once,
 with one look at what is seen. They lock places: few of these go in one transaction, in the order of
 their key, and what a chunk has locked is passed over.
 """
@@ -58,12 +58,12 @@ def prune(
     every_encoder: bool,
     unused_for: timedelta | None = None,
 ) -> Pruned:
-    """Remove the encoders' embeddings of pictures that no record shows any more.
+    """Remove the encoders' embeddings of pictures that records no longer show.
 
     A record shows a picture that was seen at its file's present address, or as its thumbnail, and
     not longer ago than `unused_for`. Pictures that the harvester stored stay, for trainings. The
     places where other pictures were seen are forgotten if these are all encoders. A picture that is
-    looked at meanwhile is looked at again by the next job.
+    looked at during this is looked at again by the next job.
     """
     removed = 0
     with progress("encoders", len(encoders)) as report:

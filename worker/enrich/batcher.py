@@ -76,7 +76,7 @@ class Batcher:
         return waiting.future
 
     def stop(self) -> None:
-        """Compute the queued pictures and end the threads; no thread may submit any more."""
+        """Compute the queued pictures and end the threads; after this no thread may submit."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -1,8 +1,8 @@
 """What happens to the records of one chunk: resolve, read or look, predict.
 
 What the encoder saw of a record's picture before is read, and goes straight to the heads. Other
-pictures are looked at. What the encoder makes of them is rounded to halfs before any head sees it:
-so a record that is read later gets the same predictions, bit for bit.
+pictures are looked at. Their embeddings are rounded to float16 before any head sees them: so a
+record that is read later gets the same predictions, bit for bit.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -147,7 +147,7 @@ def _awaited(
 
 
 def _embedding(row: Row) -> Vector:
-    """As it is kept; one that was kept before comes as halfs.
+    """As it is kept; one that was kept before comes as float16.
 
     Raises:
         RecordError: it cannot be kept.

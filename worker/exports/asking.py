@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from common.errors import UsageError
 from common.files import STANDARD_OUTPUT
 from common.store.model_names import ModelName
+from common.store.tables import VerdictKind
 from worker.exports.selection import Selection
 from worker.jobs.names import find_job, id_of
 
@@ -28,7 +29,8 @@ ENDINGS: dict[str, Format] = {
 class Asked:
     """What the arguments ask for: a `job` as the user names it, or a model, a time, or both.
 
-    `file` is the path to write to, `-` for standard output.
+    `file` is the path to write to, `-` for standard output. `confirmed_only`: only enrichments that
+    reviewers call right.
     """
 
     job: str | None
@@ -36,6 +38,20 @@ class Asked:
     since: datetime | None
     file: str
     file_format: Format
+    confirmed_only: bool
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether another program merges the file: then it must also know what to remove."""
+        return self.file_format == "edm" and self.since is not None
+
+    @property
+    def files(self) -> list[str]:
+        """The file, and the second one of a delta: `delta.removed.rdf` beside `delta.rdf`."""
+        if not self.is_delta or self.file == STANDARD_OUTPUT:
+            return [self.file]
+        path = Path(self.file)
+        return [self.file, str(path.with_name(f"{path.stem}.removed{path.suffix}"))]
 
     def selection(self, engine: Engine) -> Selection:
         """The enrichments.
@@ -47,12 +63,19 @@ class Asked:
             job=None if self.job is None else find_job(engine, self.job),
             model=self.model.name if self.model else None,
             version=self.model.version if self.model else None,
-            since=self.since,
+            since=None if self.is_delta else self.since,
+            changed_since=self.since if self.is_delta else None,
+            verdict=VerdictKind.RIGHT if self.confirmed_only else None,
         )
 
 
 def read_arguments(
-    places: list[str], *, model: str | None, since: str | None, file_format: Format | None
+    places: list[str],
+    *,
+    model: str | None,
+    since: str | None,
+    file_format: Format | None,
+    confirmed_only: bool = False,
 ) -> Asked:
     """`places` are JOB and FILE, or FILE alone if `model` or `since` says what to export.
 
@@ -75,6 +98,7 @@ def read_arguments(
         since=None if since is None else _time(since),
         file=file,
         file_format=_format(file, file_format),
+        confirmed_only=confirmed_only,
     )
 
 

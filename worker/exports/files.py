@@ -1,6 +1,6 @@
 """The file that an export writes, or standard output."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from common.files import STANDARD_OUTPUT, replacing, standard_output
 from common.process.terminal.progress import ProgressReport, progress
 from worker.exports.labels import ExportLabels
 from worker.exports.selection import EnrichmentRow, Selection, selected
+from worker.exports.texts import write_removed
 
 ROWS_A_REPORT = 1_000
 
@@ -22,41 +23,58 @@ Write = Callable[[Iterable[EnrichmentRow], BinaryIO, ExportLabels], int]
 class Exported:
     """The file, and how many enrichments were written to it.
 
-    Decisions block `left_out` more, and reviewers call `wrong` more wrong.
+    Decisions block `left_out` more, and reviewers call `wrong` more wrong. `removed_file` names
+    `removed` statements that an earlier export may have had; null without changes in EDM.
     """
 
     file: str
     written: int
     left_out: int
     wrong: int
+    removed_file: str | None
+    removed: int | None
 
 
 def export(
     engine: Engine,
     selection: Selection,
-    file: str,
+    places: Sequence[str],
     write: Write,
     *,
     with_wrong: bool = False,
     wanted: Iterable[str] = (),
 ) -> Exported:
-    """Write a selection to a file, or to standard output if `file` is `-`.
+    """Write a selection to a file, or to standard output if it is `-`.
 
     Args:
+        places: the file, and the file for statements to remove, if changes are selected.
         with_wrong: also what more reviewers call wrong than right.
         wanted: the languages of labels, the best first.
 
     Raises:
         UsageError: there is no such job or model.
-        EnrichmentError: the file cannot be written; a former file stays as it was.
+        EnrichmentError: a file cannot be written; a former file stays as it was.
     """
+    file = places[0]
+    removed_file = places[1] if len(places) > 1 else None
+    removed = None
     with (
         selected(engine, selection, with_wrong=with_wrong, wanted=wanted) as rows,
         _output(file) as stream,
         progress("export") as report,
     ):
         written = write(_reported(rows, report), stream, rows.labels)
-        return Exported(file=file, written=written, left_out=rows.left_out, wrong=rows.wrong)
+        if removed_file:
+            with _output(removed_file) as stream_of_removed:
+                removed = write_removed(rows.removed, stream_of_removed)
+        return Exported(
+            file=file,
+            written=written,
+            left_out=rows.left_out,
+            wrong=rows.wrong,
+            removed_file=removed_file,
+            removed=removed,
+        )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ SELECTED_MODELS = {
     "version": "version = :version",
     "since": """EXISTS (SELECT 1 FROM enrichment
                         WHERE model_id = model.id AND updated_at >= :since)""",
+    "changed_since": "EXISTS (SELECT 1 FROM enrichment WHERE model_id = model.id)",
 }
 _LABELS = """
     SELECT model.name || ' v' || model.version AS model, concept_uri, kept.labels

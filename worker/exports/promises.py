@@ -40,7 +40,8 @@ def promises_of(engine: Engine, selection: Selection) -> dict[str, ModelPromise]
         StoreError: a promise is damaged.
     """
     asked = selection.asked()
-    conditions = " AND ".join(SELECTED_MODELS[name] for name in asked)
+    named = [SELECTED_MODELS[name] for name in asked if name in SELECTED_MODELS]
+    conditions = " AND ".join(named)
     statement = text(
         f"SELECT id, name, version, promise FROM model WHERE {conditions} ORDER BY name, version"
     )

@@ -6,7 +6,6 @@ left out and counted, and so is what reviewers call wrong.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,22 +18,20 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.store.session import allow_pauses
-from common.store.tables import JobState, VerdictKind
+from common.store.tables import VerdictKind
 from common.store.tables.harvested import of_provider
 from common.store.tables.jobs import JOB_MODELS
 from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_conditions
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.spellings import odd_spellings
 from worker.enrich.heatmap_files import relative_path
+from worker.exports.changes import CHANGED_SINCE, Statement, change_parameters, removed_statements
 from worker.exports.labels import ExportLabels, read_labels
+from worker.exports.public_urls import published
 from worker.jobs.prune import check_not_pruned
 from worker.ledger.routes import ROUTED_MODEL
 
-_TO_COME = text("SELECT CAST(:time AS timestamptz) > now()")
 ROWS_AT_ONCE = 5_000  # from the server's cursor
-
-_USER = re.compile(r"(?<=://)[^/?#]*@")
-_KEY = re.compile(r"(?<=[?&])(?:wskey|api_?key|utm_campaign)=[^&#]*&?", re.IGNORECASE)
 
 
 class EnrichmentRow(NamedTuple):
@@ -62,11 +59,13 @@ class EnrichmentRow(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """A job; or a model (all versions, if none is given), a time, or both; of these what the rest
-    says. `concept` is a URI, `lowest` and `highest` are confidences, `judged` no, yes or disputed.
+    says. `concept` is a URI, `lowest` and `highest` are confidences, `judged` no, yes or disputed,
+    `verdict` what reviewers say.
 
     A job's enrichments are those of its records by the model that answers for them, also if another
     job wrote them. `since` is compared
     with the start of the transaction that last wrote an enrichment, in database time.
+    `changed_since` selects all enrichments of statements that may have changed (`changes`).
     """
 
     job: UUID | None = None
@@ -78,6 +77,8 @@ class Selection:
     lowest: float | None = None
     highest: float | None = None
     judged: str | None = None
+    changed_since: datetime | None = None
+    verdict: str | None = None
 
     def asked(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
@@ -129,6 +130,8 @@ CONDITIONS = {
     "concept": "enrichment.concept_uri = :concept",
     "lowest": "enrichment.confidence >= :lowest",
     "highest": "enrichment.confidence <= :highest",
+    "changed_since": CHANGED_SINCE,
+    "verdict": "standing.verdict = :verdict",
 }
 # As many of each concept as possible: first one of each concept, then a second one, and so on.
 _DRAWN = """
@@ -137,7 +140,6 @@ _DRAWN = """
              enrichment.concept_uri COLLATE "C"
     LIMIT :limit
 """
-_JOB_STATE = text("SELECT state FROM job WHERE id = :job")
 _JOB_MODEL = text("""
     SELECT model.name, model.version FROM job JOIN model ON model.id = job.model_id
     WHERE job.id = :job
@@ -149,10 +151,19 @@ class SelectedRows:
     """Enrichments to export, once.
 
     `left_out` counts those that decisions block, `wrong` those that reviewers call wrong.
+    `removed` are the statements to remove, if changes are selected; to be read after the rows.
     """
 
-    def __init__(self, rows: Iterable[Any], labels: ExportLabels, *, with_wrong: bool) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Any],
+        labels: ExportLabels,
+        *,
+        with_wrong: bool,
+        removed: Iterator[Statement],
+    ) -> None:
         self.labels = labels
+        self.removed = removed
         self._rows = iter(rows)
         self._with_wrong = with_wrong
         self.left_out = 0
@@ -196,14 +207,23 @@ def selected(
         )
         allow_pauses(connection)  # the reader of the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
+        removed: Iterator[Statement] = iter(())
+        if selection.changed_since:
+            said = "true" if with_wrong else NOT_WRONG
+            said = CONDITIONS["verdict"] if selection.verdict else said
+            holds = f"NOT {blocked.is_blocked} AND {said}"
+            removed = removed_statements(connection, asked, holds=holds)
         with streaming.execute(statement, asked) as rows:
-            yield SelectedRows(rows, labels, with_wrong=with_wrong)
+            yield SelectedRows(rows, labels, with_wrong=with_wrong, removed=removed)
 
 
 def parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
-    if selection.job is None:
-        return selection.asked()
-    return {**selection.asked(), "odd_spellings": json.dumps(odd_spellings(connection))}
+    asked = selection.asked()
+    if selection.job:
+        asked["odd_spellings"] = json.dumps(odd_spellings(connection))
+    if selection.changed_since:
+        asked |= change_parameters(connection, selection.changed_since)
+    return asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,19 +267,6 @@ def _nothing_to_show(job: UUID, left_out: int) -> str:
     return f"No enrichment of job {job} has a heatmap. Enqueue its records with --explain."
 
 
-def is_unfinished(engine: Engine, job: UUID) -> bool:
-    """Whether records of a job may still get enrichments."""
-    with engine.connect() as connection:
-        state = connection.execute(_JOB_STATE, {"job": job}).scalar_one_or_none()
-    return state is None or not JobState(state).is_over
-
-
-def is_to_come(engine: Engine, time: datetime) -> bool:
-    with engine.connect() as connection:
-        found: bool = connection.execute(_TO_COME, {"time": time}).scalar_one()
-    return found
-
-
 def check_selection(connection: Connection, selection: Selection) -> None:
     """Raises UsageError: there is no such job or model, or the job's list was removed."""
     if selection.job:
@@ -287,13 +294,3 @@ def _fit_to_publish(row: Any, labels: ExportLabels) -> EnrichmentRow:
     heatmap = relative_path(found.heatmap) if found.heatmap else None
     label = labels.main(found.model, found.concept) or found.label
     return found._replace(label=label, image_url=published(found.image_url), heatmap=heatmap)
-
-
-def published(url: str) -> str:
-    """The URL without user name, password and parameters that hold an API key of Europeana.
-
-    Harvested URLs have none of these; URLs of tables that were made by hand may have.
-    """
-    bare = _USER.sub("", url)
-    without_key, found = _KEY.subn("", bare)
-    return without_key.rstrip("?&") if found else bare

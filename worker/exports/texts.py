@@ -13,10 +13,11 @@ from itertools import groupby, islice
 from operator import attrgetter
 from typing import BinaryIO, Literal
 
-from common.europeana import linked_data
+from common.europeana import edm
 from common.europeana.linked_data import annotation_page, concept_annotation
 from common.process.foreign_text import guard_row
-from common.store.tables import PictureSource
+from common.store.tables import PictureSource, VerdictKind
+from worker.exports.changes import Statement
 from worker.exports.labels import NO_LABELS, ExportLabels
 from worker.exports.selection import EnrichmentRow
 
@@ -80,18 +81,37 @@ def write_edm(
     """
     count, named = 0, dict[str, Mapping[str, str]]()
     file = _utf_8(stream)
-    file.write(linked_data.OPENING)
+    file.write(edm.OPENING)
     for record_id, found in groupby(once_a_concept(rows), key=attrgetter("record_id")):
-        concepts = []
+        statements = []
         for row in found:
-            concepts.append((row.concept, row.confidence))
+            statements.append(_statement(row))
             if labels.languages and not named.get(row.concept):
                 named[row.concept] = labels.by_language(row.model, row.concept)
-        file.write(linked_data.provided_cho(record_id, concepts))
-        count += len(concepts)
+        file.write(edm.provided_cho(record_id, statements))
+        count += len(statements)
     for concept, by_language in named.items():
-        file.write(linked_data.skos_concept(concept, by_language))
-    file.write(linked_data.CLOSING)
+        file.write(edm.skos_concept(concept, by_language))
+    file.write(edm.CLOSING)
+    return count
+
+
+def _statement(row: EnrichmentRow) -> str:
+    if row.verdict == VerdictKind.RIGHT:
+        return edm.by_person(row.concept)
+    return edm.by_software(row.concept, row.confidence)
+
+
+def write_removed(statements: Iterable[Statement], stream: BinaryIO) -> int:
+    """Write an RDF/XML document that names statements to remove; returns their number."""
+    count = 0
+    file = _utf_8(stream)
+    file.write(edm.OPENING_TO_REMOVE)
+    for record_id, found in groupby(statements, key=attrgetter("record_id")):
+        named = [edm.to_remove(each.concept) for each in found]
+        file.write(edm.provided_cho(record_id, named))
+        count += len(named)
+    file.write(edm.CLOSING)
     return count
 
 

@@ -67,7 +67,7 @@ def prune(engine: Engine, *, older_than: timedelta) -> PrunedJobs:
             asked = {"job_id": job_id, "older_than": older_than}
             with engine.begin() as connection:
                 total = connection.execute(_NOTE, asked).scalar_one_or_none()
-                if total is not None:  # else it was retried or pruned meanwhile
+                if total is not None:  # else it was just retried or pruned
                     failures += connection.execute(_FORGET_FAILURES, asked).rowcount
                     connection.execute(_FORGET_CHUNKS, asked)
                     jobs, records = jobs + 1, records + total

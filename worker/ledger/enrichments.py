@@ -62,7 +62,7 @@ def replace_enrichments(
 
     Raises:
         IntegrityError: a record or concept is not in the store, or another transaction wrote one
-            of the rows meanwhile (`is_collision`). The transaction must then be repeated.
+            of the rows first (`is_collision`). The transaction must then be repeated.
     """
     said = {each.key: each for each in predictions}
     asked = {"model_id": model_id, "record_ids": list(record_ids)}

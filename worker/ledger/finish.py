@@ -69,9 +69,9 @@ class ChunkResults:
 class Finished:
     """How the end of a chunk went; `job_done`: this finished the job.
 
-    `kept_otherwise`: others have kept other embeddings of the chunk's pictures meanwhile, these by
-    their sha256. Then nothing is written: predictions are to be made again, from these, so that a
-    job that reads them says the same.
+    `kept_otherwise`: other embeddings of the chunk's pictures that others saved first, by their
+    sha256. Then no row is written: predictions must be made again from these, so that a job that
+    reads them predicts the same.
     """
 
     job_done: bool = False

@@ -67,7 +67,7 @@ class ChunkWork:
             log.info("job done")
 
     def _finish(self, lease: Lease, outcome: ChunkOutcome, models: ModelsInUse) -> Finished:
-        """Write the results; where others kept other embeddings meanwhile, predict from those."""
+        """Write the results; if others saved other embeddings first, predict from those."""
         delays = self._settings.retry_delays
         while (end := finish(self._engine, lease, outcome, retry_delays=delays)).kept_otherwise:
             predict_again(outcome, end.kept_otherwise, models, lease)

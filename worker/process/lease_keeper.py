@@ -52,7 +52,7 @@ def leave_process(exit_code: int = EXIT_BROKEN) -> None:
 class LeaseKeeper(PeriodicThread):
     """Renews every held lease, on a connection of its own.
 
-    A chunk without progress for `hung_after` seconds hangs: its lease is not renewed any more, and
+    A chunk without progress for `hung_after` seconds hangs: its lease is no longer renewed, and
     `on_hung` is called. Its records are then tried in smaller chunks, until the record that hangs
     is alone.
     """

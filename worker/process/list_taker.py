@@ -1,7 +1,7 @@
 """Keeps the program running that takes lists of record IDs from the broker.
 
 A message may end that program, and come back: then it is started again, later each time, and at
-last rarely, until somebody removes the message.
+last rarely, until someone removes the message.
 """
 
 import os

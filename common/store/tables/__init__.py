@@ -14,6 +14,7 @@ job_outcomes, job_failure_count    the same in sums
 ledger_load              how much there is to do, a view for scaling workers
 worker_process           which workers run, and what keeps them from working
 enrichment, heatmap      what came out, and where the model looked for it
+enrichment_removed       which enrichments a later job removed, and when
 desk_user, desk_session, login_attempt, desk_action    who uses the desk, and what they did
 verdict, decision        what people say of suggestions, and what they decide
 audit, audit_block, audit_draw     what was to be proven, what was drawn of it, and what came out
@@ -25,7 +26,7 @@ schema_compatibility     which programs this schema serves (docs/how-to/migrate.
 
 from common.store.tables.accounts import Action, DeskSession, DeskUser, LoginAttempt, Role
 from common.store.tables.base import RECORD_ID_PATTERN, Base, SchemaCompatibility
-from common.store.tables.enriched import Enrichment, Heatmap
+from common.store.tables.enriched import Enrichment, Heatmap, RemovedEnrichment
 from common.store.tables.harvested import (
     Concept,
     Dataset,
@@ -134,6 +135,7 @@ __all__ = [
     "RecordAlias",
     "Refit",
     "RegisteredEncoder",
+    "RemovedEnrichment",
     "Role",
     "SchemaCompatibility",
     "TrainingRun",

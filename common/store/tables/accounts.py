@@ -84,7 +84,7 @@ class LoginAttempt(Base):
 
 
 class Action(Base):
-    """Something that somebody did at the desk; rows are added, and never changed or removed."""
+    """Something that someone did at the desk; rows are added, and never changed or removed."""
 
     __tablename__ = "desk_action"
 

@@ -1,4 +1,4 @@
-"""What came out: enrichments, and where the model looked for them."""
+"""What came out: enrichments, where the model looked for them, and which were removed again."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from common.store.tables.base import Base, one_of
 from common.store.tables.harvested import PictureSource
-from common.store.tables.triggers import COUNTING, REFERENCES
+from common.store.tables.triggers import COUNTING, REFERENCES, TRACING
 
 
 class Enrichment(Base):
@@ -44,6 +44,22 @@ class Enrichment(Base):
     seen_at: Mapped[datetime | None]
 
 
+class RemovedEnrichment(Base):
+    """The trace of an enrichment that a later job of the model no longer predicted.
+
+    A trigger writes it. It stays if the enrichment comes back, and refers to no other table: a
+    statement must be taken back even if the record or the model is gone. There is one trace for
+    each enrichment that ever was, at most.
+    """
+
+    __tablename__ = "enrichment_removed"
+
+    model_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    record_id: Mapped[str] = mapped_column(primary_key=True)
+    concept_uri: Mapped[str] = mapped_column(primary_key=True)
+    removed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Heatmap(Base):
     """Where the model looked for an enrichment: the SHA-256 of a file below HEATMAP_DIR.
 
@@ -68,5 +84,5 @@ class Heatmap(Base):
     sha256: Mapped[str] = mapped_column(index=True)
 
 
-for _statement in (*REFERENCES, *COUNTING):
+for _statement in (*REFERENCES, *TRACING, *COUNTING):
     event.listen(Base.metadata, "after_create", DDL(_statement.replace("%", "%%")))  # type: ignore[no-untyped-call]

@@ -68,8 +68,8 @@ class PromotedModel(Base):
     `encoder_id` is the encoder of a model that consists of heads. `promise` is that of the bundle:
     what is promised, for whom, and what the model said when that was measured; models of bundles
     before 0010 have none. `vocabulary_id` has the labels, unknown before 0021. `promoted_by` is who
-    ran the command; unknown before 0011. `retired_at`: when somebody retired it, None from when
-    somebody puts it in service again.
+    ran the command; unknown before 0011. `retired_at`: when someone retired it, None from when
+    someone puts it in service again.
     """
 
     __tablename__ = "model"

@@ -1,10 +1,17 @@
 """What triggers do: they check what enrichments refer to, and count what records came to.
 
+They also keep a trace of enrichments that are removed.
+
 **References.** What foreign keys would do for enrichments, a statement at a time. A foreign key is
 checked row by row, which took two thirds of the time of writing enrichments. These triggers look at
 all rows of a statement together. A parent that is deleted while rows are written is noticed by one
 side or the other: rows are checked after they are written, and the delete waits for the
 transactions that have written some.
+
+**Removed enrichments.** Exports name statements to take back, so a removal must leave a trace. A
+trigger sees every removal, also by a worker of an older release. Two transactions never write the
+same trace at once, since only one of them can remove the enrichment: they wait for nothing more
+than before, and do not deadlock.
 
 **Outcomes.** A job's counts are sums over its chunks. To read all chunks of ten million records for
 them took 0.4 s. Triggers see every change, whichever release made it, so the sums always agree.
@@ -96,6 +103,20 @@ REFERENCES = (
     *(_BEFORE_RENAMING.format(table=table, key=key) for table, key in PARENTS.items()),
 )
 
+_NOTE_REMOVED = """
+CREATE FUNCTION note_removed_enrichments() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO enrichment_removed (model_id, record_id, concept_uri)
+    SELECT model_id, record_id, concept_uri FROM gone
+    ON CONFLICT (model_id, record_id, concept_uri) DO UPDATE SET removed_at = now();
+    RETURN NULL;
+END $$
+"""
+_AFTER_REMOVING = """
+CREATE TRIGGER enrichments_leave_a_trace AFTER DELETE ON enrichment REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT EXECUTE FUNCTION note_removed_enrichments()
+"""
+TRACING = (_NOTE_REMOVED, _AFTER_REMOVING)
 
 PARTS = 16  # rows of counts, at most, that a job has
 _PUT_OFF = (

@@ -1,6 +1,6 @@
 """What all reviewers together say of a concept of a record, as exports need it."""
 
-# Where somebody judged twice, in an audit and outside it, the later verdict counts. Verdicts of an
+# Where someone judged twice, in an audit and outside it, the later verdict counts. Verdicts of an
 # audit that is not closed count nowhere.
 STANDING_VERDICTS = """
     SELECT record_id, concept_uri,
@@ -30,7 +30,7 @@ STANDING_VERDICTS = """
 """
 """A query with a row for each judged concept of a record, and one `verdict` of all reviewers.
 
-A concept that somebody names instead of another one is called right by that. `wrong` if more
+A concept that someone names instead of another one is called right by that. `wrong` if more
 reviewers say wrong than right; `disputed` if some call it right and others wrong or
 too general; else what they say. `confirmed_at` is when it was last called right.
 """

@@ -5,13 +5,13 @@ the provider refuses all of them. Providers are compared by `provider_name`.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
-from common.store.decisions import standing_blocks
+from common.store.decisions import StandingBlock, standing_blocks
 from common.vision.answers.provider_names import provider_name
 from common.vision.answers.spellings import spellings_of
 
@@ -58,10 +58,14 @@ class Blocks:
     @classmethod
     def read(cls, connection: Connection, *, hold: bool = False) -> "Blocks":
         """What standing decisions block; with `hold`, new ones wait until the transaction ends."""
+        return cls.of(standing_blocks(connection, hold=hold))
+
+    @classmethod
+    def of(cls, blocks: Iterable[StandingBlock]) -> "Blocks":
         for_all: set[str] = set()
         refusing: set[str] = set()
         by_provider: defaultdict[str, set[str]] = defaultdict(set)
-        for each in standing_blocks(connection, hold=hold):
+        for each in blocks:
             if each.data_provider is None:
                 for_all.add(each.concept_uri or "")
             elif each.concept_uri is None:

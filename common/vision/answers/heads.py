@@ -2,7 +2,7 @@
 
 A head is linear: a row of weights and a bias for each class. Libraries add the products of a row in
 an order that depends on the batch and the machine, so float sums differ in their last bits. Here no
-sum is ever rounded. The numbers of an embedding are halfs, multiples of 2^-24, and its length is 1.
+sum is ever rounded. The numbers of an embedding are float16, multiples of 2^-24; its length is 1.
 The weights of a class are rounded to multiples of a power of two, 2^-28 of their length or less.
 Then each product and each sum of products is a multiple of one step and below 2^53 of these steps:
 float64 holds all of them exactly, in whatever order they are added.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from common.vision.kinds import Kind
 
 Embeddings = NDArray[np.float16]
-"""Embeddings (n, dimension), each of length 1 before it was rounded to halfs."""
+"""Embeddings (n, dimension), each of length 1 before it was rounded to float16."""
 
 _HALF_STEP = 2.0**-24  # of which every half is a multiple
 _EXACT = 2.0**53  # up to which float64 has every whole number
@@ -28,7 +28,7 @@ MOST_WEIGHT = 1e30  # of a weight or bias; beyond 1e38, logits are infinite and 
 
 
 def halved(vectors: NDArray[np.float32]) -> Embeddings:
-    """Vectors (n, dimension) as they are kept: of length 1, rounded to halfs.
+    """Vectors (n, dimension) as they are kept: of length 1, rounded to float16.
 
     Raises:
         ValueError: a vector is zero, or has a number that is not finite.

@@ -7,8 +7,8 @@ https://arxiv.org/abs/2204.06507). The features are the encoder's embedding, or 
 to its last layer.
 
 Cosines are computed in float32. Only one that is as near to the limit as float32 may err is
-computed again exactly: products of halfs and their sums fit into float64 (`heads`). So the answer
-does not depend on the batch or the machine.
+computed again exactly: products of float16 numbers and their sums fit into float64 (`heads`). So
+the answer does not depend on the batch or the machine.
 """
 
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ def most_references(dimension: int) -> int:
 
 
 def halved_if_any(features: NDArray[np.floating]) -> Embeddings:
-    """Features (n, dimension) of length 1, as halfs; zeros, which are like no picture, of others.
+    """Features (n, dimension) of length 1, as float16; zeros, which are like no picture, of others.
 
     A network's last layer may be handed nothing but zeros.
     """

@@ -29,7 +29,7 @@ _WEIGHTS = "weights.safetensors"
 
 
 class Embedder(ServedNetwork):
-    """Embeddings of length 1, float32, before they are rounded to halfs."""
+    """Embeddings of length 1, float32, before they are rounded to float16."""
 
     def finish(self, answers: torch.Tensor) -> torch.Tensor:
         return functional.normalize(answers.mean(0), dim=1)

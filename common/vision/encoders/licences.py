@@ -10,7 +10,7 @@ MOST_CHARACTERS = 100  # of a licence's name
 def warning_about(licence: str) -> str:
     """What users of an encoder must know of its licence; empty where it lets anybody use it.
 
-    A name that is not known to be free is called custom: somebody has to read it.
+    A name that is not known to be free is called custom: someone has to read it.
     """
     name = licence.strip().lower()
     if name in _FREE:

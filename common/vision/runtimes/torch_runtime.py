@@ -156,7 +156,7 @@ class TorchRuntime:
         while True:
             most = self._sizes[-1] if self._sizes else max(1, len(batch))
             parts = torch.split(batch, min(self._largest or most, most))
-            tried = self._padded(len(parts[0]))  # another thread may halve meanwhile
+            tried = self._padded(len(parts[0]))  # another thread may halve it now
             found = self._carried(parts)
             if found is not None:
                 return found

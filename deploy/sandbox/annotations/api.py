@@ -24,7 +24,7 @@ from deploy.sandbox.annotations.forms import (
     read_json,
 )
 from deploy.sandbox.annotations.store import (
-    CONTEXT,
+    ANNOTATION_CONTEXT,
     NEVER,
     AnnotationStore,
     StoredAnnotation,
@@ -94,7 +94,12 @@ class AnnotationApi:
             for form, number in zip(forms, numbers, strict=True)
         ]
         items = [one.document() for one in stored]
-        page = {"@context": CONTEXT, "type": "AnnotationPage", "total": len(items), "items": items}
+        page = {
+            "@context": ANNOTATION_CONTEXT,
+            "type": "AnnotationPage",
+            "total": len(items),
+            "items": items,
+        }
         return _json_ld(page, status=201, headers={"Link": LDP_RESOURCE})
 
     async def read(self, request: web.Request) -> web.Response:

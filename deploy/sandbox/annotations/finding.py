@@ -15,7 +15,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from deploy.sandbox.annotations.forms import Json, invalid
-from deploy.sandbox.annotations.store import CONTEXT, AnnotationStore, StoredAnnotation, Term
+from deploy.sandbox.annotations.store import (
+    ANNOTATION_CONTEXT,
+    AnnotationStore,
+    StoredAnnotation,
+    Term,
+)
 
 FIELDS = {"target_record_id", "body_uri", "creator_uri", "generator_uri", "motivation"}
 SEARCH_PARAMETERS = {"wskey", "query", "qf", "page", "pageSize", "profile"}
@@ -103,7 +108,7 @@ def search_page(request: web.Request, store: AnnotationStore) -> Json:
     shown = found[page * size : (page + 1) * size]
     items = [one.id for one in shown] if profile == "minimal" else [_item(one) for one in shown]
     answer: Json = {
-        "@context": CONTEXT,
+        "@context": ANNOTATION_CONTEXT,
         "id": _page_uri(request, page),
         "type": "AnnotationPage",
         "total": len(shown),

@@ -1,7 +1,8 @@
-"""The Annotation API with its Auth Service: routes, the way of a writing request, and its controls.
+"""The Annotation API and its Auth Service put together: paths, checks of a write, controls.
 
-A writing request is counted, then struck by faults, then asked for its token (401), its role (403)
-and whether the API is locked (423). Tests and operators see and steer what stands:
+A writing request is first counted, and refused if there are too many in a second (429). Then come
+the faults, then the checks of its token (401), of its client's role (403) and of the lock (423).
+Another process sees what stands, and steers the API, over HTTP:
 
     GET  /sandbox/annotations                 what stands, counts, the most writes in a second
     POST /sandbox/annotations/lock?seconds=N  423 for so long; 0 unlocks
@@ -30,7 +31,7 @@ OTHER_USER = "http://data.europeana.eu/user/moderator"
 
 
 class SandboxAnnotations:
-    """What tests hold in hand: `sandbox.annotations`. Methods may be called from any thread."""
+    """The annotations of a running sandbox, for tests: you can call the methods from any thread."""
 
     def __init__(
         self, clients: Sequence[ApiClient], faults: AnnotationFaults, misbehaviour: Misbehaviour
@@ -115,7 +116,7 @@ class SandboxAnnotations:
                 count = self.pace.arrive()
             except RequestRefusedError as refusal:
                 return refusal.response()
-            name = f"{request.method}?{count}"  # a fault's chance is new for each request
+            name = f"{request.method}?{count}"  # so that `probability` is of requests
             return await self._misbehaviour.answer(
                 request, respond, faults=self._faults.writes, name=name
             )

@@ -16,7 +16,7 @@ from typing import Any
 
 from deploy.sandbox.annotations.forms import AnnotationForm, Json
 
-CONTEXT = "http://www.w3.org/ns/anno.jsonld"
+ANNOTATION_CONTEXT = "http://www.w3.org/ns/anno.jsonld"
 BASE = "http://data.europeana.eu/annotation/"
 VERSION = "sandbox"  # the server's version is part of its ETags
 NEVER = math.inf
@@ -74,7 +74,7 @@ class StoredAnnotation:
         """The annotation in JSON-LD, as every answer shows it."""
         times = {"created": iso(self.created), "generated": iso(self.modified)}
         agents = {"creator": self.creator, "generator": self.generator}
-        start = {"@context": CONTEXT, "id": self.id, "type": "Annotation"}
+        start = {"@context": ANNOTATION_CONTEXT, "id": self.id, "type": "Annotation"}
         return start | self.form.members | times | agents
 
     def terms(self) -> Iterator[Term]:

@@ -1,6 +1,6 @@
 """The Auth Service: tokens for clients, by OAuth's client credentials grant.
 
-Europeana's is a Keycloak. A token there is a JWT that only the APIs read; here it is a random text.
+Europeana's is a Keycloak. A token there is a JWT for the APIs to read; here it is a random text.
 https://www.rfc-editor.org/rfc/rfc6749#section-4.4
 """
 

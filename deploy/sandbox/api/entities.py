@@ -1,7 +1,7 @@
-"""The Entity API: the concepts of the catalogue, and what became of others.
+"""The Entity API: the concepts of the catalogue, and redirects for old concepts.
 
-As Europeana's servers do it: an entity that was merged redirects to the one that survived, and
-`/entity/resolve` redirects from the URI of another vocabulary to Europeana's own.
+Like Europeana's servers, a merged entity redirects to the one that remains, and `/entity/resolve`
+redirects from the URI of another vocabulary to Europeana's own.
 https://europeana.atlassian.net/wiki/spaces/EF/pages/2324561923 (Entity API)
 """
 
@@ -38,7 +38,7 @@ class SandboxEntityApi:
         """The handler of `/entity/resolve?uri=`.
 
         Raises:
-            RequestRefusedError: no concept is the same as that of the URI.
+            RequestRefusedError: no concept is the same as the one with this URI.
         """
         uri = request.query.get("uri", "")
         if own := self._catalogue.exact_matches.get(uri):

@@ -1,4 +1,4 @@
-"""API keys and their quota, as Europeana has them since the reform of 2025.
+"""API keys and their quota, like Europeana's since the reform of 2025.
 
 A key is looked for in `wskey`, then in `X-Api-Key`. The window of a quota is aligned to the clock.
 https://europeana.atlassian.net/wiki/spaces/EF/pages/2462351393
@@ -20,14 +20,14 @@ KEY = web.RequestKey("apikey", str)
 
 @dataclass(frozen=True)
 class Quota:
-    """How many requests a key has in a window of so many seconds."""
+    """How many requests a key has in a window of `seconds`."""
 
     requests: int = 10_000
     seconds: int = 3600
 
 
 class Keys:
-    """The keys that are known, and how much of its quota each has used."""
+    """The known keys, and how much of its quota each has used."""
 
     def __init__(self, keys: Sequence[str], quota: Quota) -> None:
         self._keys = frozenset(keys)

@@ -1,10 +1,10 @@
-"""The order of search results, and the cursor that remembers a place in it.
+"""The order of search results, and the cursor for a place in it.
 
-As Europeana's servers do it:
+Like Europeana's servers:
 - `europeana_id` and `random_SEED,europeana_id` sort descending; a seed's order is stable.
-- A cursor holds the sort values of the last item seen and no state on the server. It is Base64
-  with `+`, `/` and `=`, so that one that was not percent-encoded arrives broken. A cursor of
-  another query or sort is refused here, lest it skip items silently.
+- A cursor has the sort values of the last item seen; the server has no state. It is Base64 with
+  `+`, `/` and `=`, so a cursor without percent-encoding arrives broken. A cursor of another query
+  or sort is refused here, so that it does not skip items silently.
 """
 
 import base64
@@ -23,7 +23,7 @@ _SORT = re.compile(r"(?:(random_\w+),)?europeana_id")
 
 
 class OrderError(ValueError):
-    """The sort is none that the sandbox has."""
+    """The sandbox does not have this sort."""
 
 
 class CursorError(ValueError):
@@ -32,17 +32,17 @@ class CursorError(ValueError):
 
 @dataclass(frozen=True)
 class Order:
-    """The sort of one request; `seed` is empty where only IDs count."""
+    """The sort of one request; `seed` is empty if only IDs count."""
 
     seed: str
 
     def key(self, item: Item) -> tuple[int, str]:
-        """What decides, descending."""
+        """The sort key, descending."""
         digest = hashlib.md5(f"{self.seed}{item.id}".encode()).digest()
         return (int.from_bytes(digest[:6]) if self.seed else 0), item.id
 
     def cursor_after(self, item: Item, *, search: str) -> str:
-        """The cursor that continues behind an item; `search` stands for query and sort."""
+        """The cursor that continues after an item; `search` identifies query and sort."""
         text = json.dumps([_digest(search), *self.key(item)], separators=(",", ":"))
         text += " " * (len(text) % 3 == 0)  # so that Base64 ends in =
         return base64.b64encode(CURSOR_START + text.encode()).decode()

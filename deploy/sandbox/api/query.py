@@ -1,10 +1,10 @@
-"""The query language, as far as the product speaks it: `parse_query` makes a test of items.
+"""The part of the query language that the product uses: `parse_query` makes a test of items.
 
     *   TYPE:IMAGE   skos_concept:"URI"   skos_concept:("URI" OR "URI")   europeana_id:"/a/b"
     skos_concept:"URI" OR proxy_dc_type:"URI"
 
-Everything else is refused rather than guessed at.
-Syntax: https://europeana.atlassian.net/wiki/spaces/EF/pages/2385739812 (Search API).
+All other queries are refused. Syntax:
+https://europeana.atlassian.net/wiki/spaces/EF/pages/2385739812 (Search API).
 """
 
 import re
@@ -30,7 +30,7 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True)
 class Query:
-    """What passes, and, where the query names them, the only IDs that can."""
+    """A test of items, and the only IDs that can pass if the query names IDs."""
 
     test: Callable[[Item], bool]
     ids: frozenset[str] | None = None
@@ -40,7 +40,7 @@ def parse_query(text: str) -> Query:
     """The meaning of one `query` or `qf`.
 
     Raises:
-        QueryError: it is not understood.
+        QueryError: the sandbox does not understand it.
     """
     if text.strip() == "*":
         return Query(lambda item: True)
@@ -49,7 +49,7 @@ def parse_query(text: str) -> Query:
         return Query(lambda item: any(part.test(item) for part in anything))
     match = _FIELD.fullmatch(text.strip())
     if match is None:
-        raise QueryError(f"{text!r} is not understood.")
+        raise QueryError(f"the sandbox does not understand {text!r}.")
     name, one, several = match.groups()
     wanted = frozenset(value.strip('"') for value in re.findall(_VALUE, one or several))
     if several:
@@ -60,7 +60,7 @@ def parse_query(text: str) -> Query:
 
 
 def all_of(queries: Iterable[Query]) -> Query:
-    """What passes every one of the queries."""
+    """A query for items that pass all of the queries."""
     parts = list(queries)
     named = [part.ids for part in parts if part.ids is not None]
     ids = frozenset.intersection(*named) if named else None

@@ -1,9 +1,9 @@
 """The Record API: one record, in the nested form of the data model (EDM).
 
-As Europeana's server does it: `edmIsShownBy` is a string here and a list in a search; the
-provider's aggregation is not always the first; a record that moved is answered with 200 and its
-new `about`, one that was deleted with 410, an unknown one with 404.
-Structure: https://europeana.atlassian.net/wiki/spaces/EF/pages/2385674279 (Record API).
+Like Europeana's server: `edmIsShownBy` is a string here and a list in a search. The provider's
+aggregation is not always the first. The answer for a moved record is 200 with its new `about`, for
+a deleted one 410, for an unknown one 404. Structure:
+https://europeana.atlassian.net/wiki/spaces/EF/pages/2385674279 (Record API).
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ class RecordApi:
         """The handler of every `{dataset}/{local}.json`.
 
         Raises:
-            RequestRefusedError: there is no such record, and never was.
+            RequestRefusedError: there never was such a record.
         """
         record_id = "/{dataset}/{local}".format_map(request.match_info)
         envelope = {"apikey": request[KEY], "success": True, "requestNumber": 999}
@@ -62,5 +62,5 @@ class RecordApi:
         provided |= {"edmIsShownBy": media} if item.shown_by else {"hasView": [media]}
         if item.updated % 3:
             return [provided]
-        # A partner added to every third record.
+        # A partner made a contribution to every third record.
         return [{"about": f"/aggregation/aggregator{item.id}"}, provided]

@@ -1,4 +1,4 @@
-"""Errors as the APIs send them: a status and `{"success": false, "error": ..., "code": ...}`."""
+"""Errors in the form of the APIs: a status and `{"success": false, "error": ..., "code": ...}`."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""What a rights statement allows: the three categories of the `reusability` parameter.
+"""The uses that a rights statement allows: the three categories of `reusability`.
 
-Prefixes as Europeana's search server has them; versions and country ports of a licence vary.
+The prefixes are those of Europeana's search server; versions and countries of a licence vary.
 """
 
 _CREATIVE_COMMONS = "http://creativecommons.org/"

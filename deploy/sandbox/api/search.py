@@ -22,13 +22,13 @@ from deploy.sandbox.catalogue import Catalogue, Item
 
 PARAMETERS = {"wskey", "query", "qf", "reusability", "sort", "profile", "rows", "cursor"}
 DEFAULT_ROWS = 12
-MOST_ROWS = 100  # more are cut without a word
-KEPT_RESULTS = 8  # sorted result lists that are remembered, for the next pages
+MOST_ROWS = 100  # the server cuts more without an error
+KEPT_RESULTS = 8  # sorted result lists in memory, for the next pages
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What decides which items are found."""
+    """The conditions for items."""
 
     query: str
     refinements: tuple[str, ...]
@@ -85,7 +85,7 @@ class SearchApi:
         return [item for name in sorted(query.ids) if (item := self._catalogue.find(name))]
 
     def _shown(self, item: Item) -> dict[str, Any]:
-        """An item with the members that the product reads; empty ones are left out."""
+        """An item with the members that the product reads, without empty ones."""
         members = {
             "id": item.id,
             "type": item.type,

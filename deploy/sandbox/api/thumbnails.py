@@ -1,4 +1,4 @@
-"""The Thumbnail API, version 3, at 400 pixels. No key is asked for; thumbnails outlive dead links.
+"""The Thumbnail API, version 3, at 400 pixels. It needs no key; thumbnails outlive dead links.
 
 https://europeana.atlassian.net/wiki/spaces/EF/pages/2480209953
 """

@@ -1,4 +1,4 @@
-"""Colours drawn at random, and the types of a drawing."""
+"""Random colours, and the types of a drawing."""
 
 import colorsys
 from random import Random

@@ -1,7 +1,7 @@
-"""Three kinds of thing that stand in space, as simple shapes: buildings, vessels, jewels.
+"""Three kinds of solid objects, as simple shapes: buildings, vessels, jewels.
 
-Shapes, proportions and colours are drawn at random, so that the kinds resemble each other now and
-then, as real ones do: a plate looks like a brooch.
+Shapes, proportions and colours are random. So the kinds sometimes look alike, as real ones do: a
+plate looks like a brooch.
 """
 
 import math

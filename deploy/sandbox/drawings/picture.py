@@ -1,8 +1,8 @@
-"""Pictures drawn by code, as a museum's photographers would deliver them: no two alike.
+"""Pictures drawn by code, like those of a museum's photographers: no two are alike.
 
-`draw_picture` puts one motif on a background and passes it through a camera: turned a little, off
-centre, near or far, tinted or black and white, blurred, noisy, unevenly lit. The same category,
-number and seed give the same bytes.
+`draw_picture` puts one motif on a background and imitates a camera: the picture is turned a little,
+off centre, near or far, tinted or black and white, blurred, noisy, or unevenly lit. The same
+category, number and seed give the same bytes.
 """
 
 import io
@@ -25,7 +25,7 @@ MOTIFS: dict[str, Callable[[ImageDraw.ImageDraw, Box, Random], None]] = {
     "tapestry": draw_tapestry,
 }
 
-SHEETS = {"map", "painting", "tapestry"}  # may fill the picture
+SHEETS = {"map", "painting", "tapestry"}  # these may fill the picture
 
 
 @lru_cache(maxsize=1024)  # about 30 MB
@@ -51,7 +51,7 @@ def _picture_size(rng: Random) -> tuple[int, int]:
 
 
 def _place(category: str, size: tuple[int, int], rng: Random) -> Box:
-    """Where in the picture the object stands, and how large."""
+    """The place and size of the object in the picture."""
     share = rng.uniform(0.8, 1.1) if category in SHEETS else rng.uniform(0.65, 0.98)
     width = size[0] * share * rng.uniform(0.8, 1.0)
     height = size[1] * share * rng.uniform(0.8, 1.0)
@@ -131,7 +131,7 @@ def _blur(picture: Image.Image, rng: Random) -> Image.Image:
 
 
 def _add_noise(picture: Image.Image, rng: Random) -> Image.Image:
-    """Grain of two pixels' width; Pillow's own noise cannot be seeded."""
+    """Grain two pixels wide; Pillow's own noise takes no seed."""
     width, height = picture.size[0] // 2, picture.size[1] // 2
     grain = Image.frombytes("RGB", (width, height), rng.randbytes(3 * width * height))
     grain = grain.resize(picture.size, Image.Resampling.BILINEAR)

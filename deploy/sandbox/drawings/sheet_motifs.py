@@ -1,6 +1,6 @@
-"""Three kinds of flat thing, as simple shapes: maps, paintings, tapestries.
+"""Three kinds of flat objects, as simple shapes: maps, paintings, tapestries.
 
-What they show is drawn at random: a painting may hold a house or a vase, a tapestry a landscape.
+Their content is random: a painting may show a house or a vase, a tapestry a landscape.
 """
 
 import math
@@ -72,7 +72,7 @@ def _river(box: Box, rng: Random) -> list[Point]:
 
 
 def draw_painting(draw: ImageDraw, box: Box, rng: Random) -> None:
-    """A landscape, a portrait or a still life, most often in a frame."""
+    """A landscape, a portrait or a still life, usually in a frame."""
     left, top, right, bottom = box
     frame = min(right - left, bottom - top) * rng.choice((0.0, 0.04, 0.08, 0.13))
     wood = colour(rng, (0.06, 0.14), (0.3, 0.8), (0.25, 0.9))
@@ -138,7 +138,7 @@ def _draw_still_life(draw: ImageDraw, box: Box, rng: Random) -> None:
 
 
 def draw_tapestry(draw: ImageDraw, box: Box, rng: Random) -> None:
-    """A woven hanging: borders, a pattern that repeats, threads that show."""
+    """A woven hanging: borders, a pattern that repeats, visible threads."""
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     ground = colour(rng, ANY, (0.2, 0.75), (0.2, 0.8))

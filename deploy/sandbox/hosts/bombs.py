@@ -51,8 +51,7 @@ def tile_bomb(side: int = 25_008) -> bytes:
 
 
 def jpeg_bombs() -> Iterator[tuple[str, bytes]]:
-    """JPEGs that repeat a part of themselves, by what they repeat; one at a time, since some are
-    large."""
+    """JPEGs that repeat a part of themselves, with its name; one at a time: some are large."""
     small = _small_jpeg()
     before, scan = _declaring_225_megapixels(small)
     yield "60,000 empty scans", before + scan * 60_000 + b"\xff\xd9"
@@ -69,7 +68,7 @@ def _small_jpeg() -> bytes:
 
 
 def _declaring_225_megapixels(jpeg: bytes) -> tuple[bytes, bytes]:
-    """What stands before the scan, with another size in its header; the head of the scan."""
+    """The part before the scan, with another size in its header; the head of the scan."""
     content = bytearray(jpeg)
     frame, scan = content.find(b"\xff\xc0"), content.find(b"\xff\xda")
     content[frame + 5 : frame + 9] = struct.pack(">HH", 15_000, 15_000)

@@ -1,4 +1,4 @@
-"""Carries out faults: waits, spoils the answer, sends it too slowly, or breaks the connection."""
+"""Apply faults: wait, spoil the answer, send it too slowly, or break the connection."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
 class Misbehaviour:
-    """Decides which faults are due, and counts those that end after the first requests."""
+    """Decides which faults are due, and counts requests for faults with `first`."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -39,10 +39,10 @@ class Misbehaviour:
         name: str,
         file: Path | None = None,
     ) -> web.StreamResponse:
-        """What `respond` answers, after what the faults do to it; `name` stands for the URL.
+        """The answer of `respond` after the faults; `name` identifies the URL.
 
-        A `file` of the same bytes is sent in its place where nothing spoils them, which takes a
-        third less processor time.
+        If no fault changes the bytes, a `file` with the same bytes is sent, which takes a third
+        less processor time.
         """
         due = [fault for fault in faults if self._is_due(fault, name)]
         await asyncio.sleep(sum(self._delay(fault, name) for fault in due))
@@ -135,7 +135,7 @@ async def _never_end(request: web.Request, response: web.Response, _: Fault) -> 
     transport = request.transport  # aiohttp forgets it when the sandbox stops
     try:
         with suppress(ConnectionResetError):
-            while True:  # until the client has enough
+            while True:  # until the client closes the connection
                 await stream.write(noise)
     finally:
         if transport is not None:
@@ -175,7 +175,7 @@ async def _send_slowly(
     stream.content_length = len(body)
     await stream.prepare(request)
     drip = max(1, rate // DRIPS_PER_SECOND)
-    with suppress(ConnectionResetError):  # the client has had enough
+    with suppress(ConnectionResetError):  # the client closed the connection
         for start in range(0, len(body), drip):
             await stream.write(body[start : start + drip])
             await asyncio.sleep(drip / rate)

@@ -11,7 +11,7 @@ from deploy.sandbox.catalogue import Catalogue, Item
 
 
 class Pictures:
-    """Reads or draws pictures in threads, and keeps what it computed."""
+    """Reads or draws pictures in threads, and keeps the results."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._folder = catalogue.folder
@@ -19,7 +19,7 @@ class Pictures:
         self._shrink_cached = lru_cache(maxsize=2_000)(self._shrink)
 
     def file(self, item: Item) -> Path | None:
-        """Where the provider's file lies, if it is not drawn."""
+        """The path of the provider's file, if it is not drawn."""
         return self._folder / item.picture if self._folder else None
 
     async def read(self, item: Item) -> bytes:

@@ -94,12 +94,12 @@ def test_two_who_go_back_from_one_model_do_not_bring_it_back(connection: Connect
     for model_id in (1, 2):
         begin_service(connection, model_id)
     go_back(connection, instead_of=2)
-    with pytest.raises(UsageError, match="changed meanwhile, and nothing was done"):
+    with pytest.raises(UsageError, match="have already changed, so nothing was done"):
         go_back(connection, instead_of=2)
     assert serving(connection) == {None: 1}
     begin_service(connection, 2, data_provider="Museum")
     assert go_back(connection, data_provider="Museum", instead_of=2) is None
-    with pytest.raises(UsageError, match="changed meanwhile, and nothing was done"):
+    with pytest.raises(UsageError, match="have already changed, so nothing was done"):
         go_back(connection, data_provider="Museum", instead_of=2)
     assert serving(connection) == {None: 1}
 

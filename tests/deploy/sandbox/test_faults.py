@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from common.errors import UsageError
-from deploy.sandbox.faults import Fault, Faults, read_faults, with_latency
+from deploy.sandbox.faults import AnnotationFaults, Fault, Faults, read_faults, with_latency
 
 
 def write(folder: Path, content: Any) -> Path:
@@ -25,6 +25,7 @@ def test_a_file_says_the_same_as_python(tmp_path: Path) -> None:
             "items": {"/91001/map_000003": [{"kind": "truncated"}]},
             "api": [{"kind": "status", "status": 500, "first": 2}],
             "thumbnails": [{"kind": "drip", "bytes_per_second": 500, "probability": 0.5}],
+            "annotations": {"writes": [{"kind": "lost", "status": 504}], "token_seconds": 60},
         },
     )
     assert read_faults(path) == Faults(
@@ -32,6 +33,7 @@ def test_a_file_says_the_same_as_python(tmp_path: Path) -> None:
         items={"/91001/map_000003": [Fault("truncated")]},
         api=[Fault("status", status=500, first=2)],
         thumbnails=[Fault("drip", bytes_per_second=500, probability=0.5)],
+        annotations=AnnotationFaults(writes=[Fault("lost", status=504)], token_seconds=60),
     )
 
 
@@ -42,6 +44,7 @@ def test_a_file_says_the_same_as_python(tmp_path: Path) -> None:
         ({"host": {}}, "host"),
         ({"api": [{"kind": "sleepy"}]}, "api.0.kind"),
         ({"api": [{"kind": "html", "colour": 1}]}, "api.0.colour"),
+        ({"annotations": {"writes_a_second": 0}}, "annotations.writes_a_second"),
         ({"api": [{"kind": "status"}]}, "needs status"),
         ({"api": [{"kind": "html", "status": 404}]}, "has no status"),
         ({"hosts": {"*": [{"kind": "status", "status": 200}]}}, "hosts.*.0.status"),
@@ -68,4 +71,9 @@ def test_python_checks_the_same() -> None:
 def test_latency_on_everything_keeps_the_other_faults() -> None:
     html, latency = Fault("html"), Fault("latency", seconds=0.1)
     faults = with_latency(Faults(hosts={"*": [html]}, api=[html]), 0.1)
-    assert faults == Faults(hosts={"*": [latency, html]}, api=[latency, html], thumbnails=[latency])
+    assert faults == Faults(
+        hosts={"*": [latency, html]},
+        api=[latency, html],
+        thumbnails=[latency],
+        annotations=AnnotationFaults(writes=[latency], tokens=[latency]),
+    )

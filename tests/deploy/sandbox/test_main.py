@@ -24,7 +24,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_listens_and_ends_cleanly(ending: signal.Signals) -> None:
     arguments = ("--port", "0", "--items", "300", "--key", "mine", "--quota", "5")
-    with start(*arguments, "--latency", "0.01") as process:
+    with start(*arguments, "--latency", "0.01", "--client", "me:mine") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         first, second = process.stdout.readline(), process.stdout.readline()
@@ -37,6 +37,8 @@ def test_it_says_where_it_listens_and_ends_cleanly(ending: signal.Signals) -> No
         process.send_signal(ending)
         rest, complaints = process.stdout.read(), process.stderr.read()
     assert (process.returncode, complaints) == (0, "")
+    variables = f"EUROPEANA_AUTH_URL={url}/auth/realms/europeana EUROPEANA_CLIENT_ID=me"
+    assert f"{variables} EUROPEANA_CLIENT_SECRET=mine\n" in rest
     assert "stands for media.lakeside.example" in rest
     assert "deleted: /91" in rest
 
@@ -46,6 +48,7 @@ def test_it_says_where_it_listens_and_ends_cleanly(ending: signal.Signals) -> No
     [
         (("--latency", "soon"), "--latency"),
         (("--catalog", "/nowhere"), "Cannot read /nowhere/catalog.jsonl"),
+        (("--client", "me"), "--client 'me' is not ID:SECRET"),
         (("--faults", "/nowhere.json"), "Cannot read /nowhere.json"),
         (("--port", "1", "--hosts", "300"), "250"),
     ],

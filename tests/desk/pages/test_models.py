@@ -112,7 +112,7 @@ def test_nobody_goes_back_from_another_model_than_the_page_showed(filled, desk, 
     other = Caller(desk)
     other.get("/models")
     before = {"provider": OURS, "serving": str(filled.the_model + 1)}
-    assert "changed meanwhile" in other.post("/models/back", before).text
+    assert "have already changed" in other.post("/models/back", before).text
     assert other.post("/models/back", {"provider": OURS}).status_code == 400
     assert filled.rows(standing) == [(None,), (OURS,)]
     visit.page.goto(desk.url + "/models")

@@ -73,7 +73,7 @@ def test_missing_files_are_told_with_the_way_to_get_them_back(
     assert listed.exit_code == 0
     (first,) = [line for line in listed.stdout.splitlines() if line.split()[:2] == ["small", "1"]]
     assert "files missing" in first
-    problem = f"In {tmp_path} is no small-1/member_0.safetensors. Get them back from a backup"
+    problem = f"{tmp_path} lacks small-1/member_0.safetensors. Restore them from a backup"
     assert f"WARNING: small v1: {problem}" in listed.stderr
     assert "trainer promote EXPERIMENT --name small" in listed.stderr
     assert f"WARNING: {problem}" in models("show", "small@1").stderr
@@ -101,7 +101,7 @@ def test_one_goes_back_to_the_model_that_served_before(engine: Engine) -> None:
     assert back.stderr == "To undo it: trainer models back\n"
     assert _active(engine) == ["small v2"]
     assert "In service for: all" in models("show", "small@2").stdout
-    assert "In service for: nobody" in models("show", "small@1").stdout
+    assert "In service for: no records" in models("show", "small@1").stdout
 
 
 def test_nobody_goes_back_to_a_model_without_its_files(engine: Engine, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     assert "At least 90% of the pictures that get a concept really show it, at 95%" in before
     assert "This holds for the providers in the training data: Louvre (1,200)." in before
     assert "Abstains: never" in before
-    assert "It has said nothing in jobs yet." in before
+    assert "It has made no predictions in jobs yet." in before
     now = Tally.of_counts((200, 20, 180, *(0,) * (BINS - 1), 20))
     settle_a_job(engine, {str(stored_models(engine, "new")[0].id): {"Prado": now.counts}})
     after = models("show", "new").stdout.split("new v1 said, by data provider:")[1]
@@ -193,7 +193,7 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     told = json.loads(models("show", "new", "--json").stdout)
     assert told["drift"]["providers"][0]["has_drifted"]
     assert told["description"]["promise"]["providers"] == {"Louvre": 1200}
-    assert "before promises said for whom" in models("show", "small@1").stdout
+    assert "an older version made this model" in models("show", "small@1").stdout
 
 
 def test_a_model_says_by_which_rule_it_writes_and_when_it_abstains(
@@ -257,7 +257,7 @@ def test_another_model_is_activated(engine: Engine) -> None:
     ]
     assert _active(engine) == ["other v1"]
     again = models("activate", "other")
-    assert again.stdout == "other v1 was in service for all records already: nothing changed.\n"
+    assert again.stdout == "other v1 is already in service for all records: no change.\n"
 
 
 def test_a_damaged_bundle_is_not_activated(engine: Engine, tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_a_damaged_bundle_is_not_activated(engine: Engine, tmp_path: Path) -> No
 
 def test_retiring_the_active_model_warns(engine: Engine) -> None:
     other = models("retire", "other")
-    assert other.stdout == "Retired: other v1. It served nobody.\n"
+    assert other.stdout == "Retired: other v1. It did not serve.\n"
     assert "No model serves" not in other.stderr
     small = models("retire", "small")
     assert small.stdout == "Retired: small v2. It served: all.\n"
@@ -281,8 +281,8 @@ def test_retiring_the_active_model_warns(engine: Engine) -> None:
 
 
 def test_a_model_that_is_retired_already_is_told_so(engine: Engine) -> None:
-    assert models("retire", "small@1").stdout == "Retired: small v1. It served nobody.\n"
+    assert models("retire", "small@1").stdout == "Retired: small v1. It did not serve.\n"
     again = models("retire", "small@1")
     assert again.exit_code == 0  # as gh and docker do: it is as was asked
-    assert again.stdout == "small v1 was retired already: nothing changed.\n"
+    assert again.stdout == "small v1 is already retired: no change.\n"
     assert _active(engine) == ["small v2"]

@@ -141,7 +141,7 @@ def test_broken_and_doubtful_pictures_are_named_and_left_out(trainer: Trainer) -
     assert result.exit_code == 0, result.output
     flat = " ".join(result.output.split())
     assert "map/broken.jpg" in flat
-    assert "the same picture stands in several categories: map/000.png, toy/copy.png" in flat
+    assert "the same picture is in several categories: map/000.png, toy/copy.png" in flat
     assert "23 pictures" in flat
 
 
@@ -197,7 +197,7 @@ def test_other_data_under_the_same_name_is_refused(trained: Trainer, tmp_path: P
     (fewer / "map" / "000.png").unlink()
     result = trained.train("--data-dir", str(fewer))
     assert result.exit_code == 2
-    assert "other data" in result.stderr
+    assert "other settings or data" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_other_data_under_the_same_name_is_refused(trained: Trainer, tmp_path: P
         (["--mode", "multi"], 2, "--mode multi"),
         (["--ema", "1"], 2, "--ema must be 0 or more, and less than 1."),
         (["--vocab-json", "/nowhere.json"], 2, "no vocabulary file"),
-        (["--experiment-name", "../x"], 2, "no name of an experiment"),
+        (["--experiment-name", "../x"], 2, "cannot be the name of an experiment"),
         (["--recipe", "head"], 2, "takes no --arch, --input-size"),
         (["--recipe", "fine-tune"], 2, "give --weights"),
     ],

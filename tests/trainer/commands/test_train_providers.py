@@ -94,4 +94,6 @@ def test_other_data_is_refused_as_that_alone(engine: Engine, tmp_path: Path) -> 
     result = _run(tmp_path, *EPOCH)
     assert result.exit_code == 2
     message = " ".join(result.stderr.split())
-    assert "now: other data than dataset plain was then. Choose" in message
+    assert (
+        "The differences now: the data differ from dataset plain as it was then. Choose" in message
+    )

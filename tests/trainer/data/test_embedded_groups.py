@@ -46,5 +46,5 @@ def test_embeddings_do_not_help_where_different_pictures_are_alike(
     ready = embedded_pictures(tmp_path / "pictures")
     cone = halved(ready.embeddings.astype(np.float32) + 10)
     groups = group_embedded(replace(ready, embeddings=cone), tmp_path / "cache", SafeConsole())
-    assert "found by their hash alone" in " ".join(capsys.readouterr().out.split())
+    assert "found only by their hash" in " ".join(capsys.readouterr().out.split())
     assert len(np.unique(groups)) > 20

@@ -67,7 +67,7 @@ def test_data_of_another_kind_is_refused(folder: Path) -> None:
 
 
 def test_a_folder_has_no_providers_to_group_by(folder: Path) -> None:
-    with pytest.raises(UsageError, match="has no data providers; take --group-by picture"):
+    with pytest.raises(UsageError, match="has no data providers: choose --group-by picture"):
         check_trainable(folder_data(folder, VOCABULARY), BY_PROVIDER)
 
 
@@ -102,7 +102,7 @@ def test_where_providers_stay_together_the_message_names_the_other_grouping(fold
     for settings in (TWO, TWO.changed(group_by="provider")):
         with pytest.raises(DatasetError, match="no picture of toy for training") as refused:
             check_folds(data, [folds[0], without_toys], settings)
-        is_named = "Take fewer folds or --group-by picture, or add" in str(refused.value)
+        is_named = "Choose fewer folds or --group-by picture, or add" in str(refused.value)
         assert is_named == (settings.group_by == "provider")
 
 

@@ -59,7 +59,7 @@ def test_the_console_shows_counts_and_the_first_few(
     show_findings(less, list_near_duplicates(data, GROUPS), Console())
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "  4 x left out, picture unreadable (damaged): x1, x2, x3, ..."
-    assert lines[1].endswith("look at their labels: e, f")
+    assert lines[1].endswith("check their labels: e, f")
     assert len(lines) == 4
 
 

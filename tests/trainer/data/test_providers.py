@@ -44,7 +44,7 @@ def with_counts(counts: Sequence[tuple[str, tuple[int, ...]]]) -> TrainingData:
 def test_with_three_providers_folds_leave_them_out() -> None:
     settings, said = with_grouping(TrainingSettings(), given_by("a", "b", "c"), given=())
     assert (settings.group_by, settings.folds) == ("provider", 3)
-    assert "To test on known ones: --group-by picture" in said
+    assert "To test on known providers: --group-by picture" in said
 
 
 def test_many_providers_share_the_usual_folds() -> None:
@@ -82,7 +82,7 @@ def test_records_without_a_provider_are_not_lost_by_default() -> None:
     lost = with_counts([("", (1000, 1000)), ("a", (5, 5)), ("b", (5, 5)), ("c", (5, 5))])
     settings, said = with_grouping(TrainingSettings(), lost, given=())
     assert settings == TrainingSettings()
-    assert "2,000 of 2,030 records name none and would be lost" in said
+    assert "2,000 of 2,030 records name no provider and would be lost" in said
 
 
 @pytest.mark.parametrize(("nameless", "group_by"), [(5, "provider"), (6, "picture")])
@@ -109,7 +109,7 @@ def test_a_category_that_all_others_with_a_provider_have_is_divided_by_pictures(
     data = replace(named, kind="multi", examples=(*both, nameless))
     settings, said = with_grouping(TrainingSettings(kind="multi"), data, given=())
     assert settings.group_by == "picture"
-    assert "every record that has one has category 0" in said
+    assert "all records with a provider have category 0" in said
 
 
 @pytest.mark.parametrize(("of_giant", "group_by"), [(100, "provider"), (101, "picture")])

@@ -64,7 +64,7 @@ def _half(path: Path) -> None:
 )
 def test_what_is_no_state_of_this_training_is_refused_with_advice(tmp_path: Path, make) -> None:
     make(tmp_path / "resume.pth")
-    with pytest.raises(ModelError, match=r"resume\.pth, .* Remove the file to train this fold"):
+    with pytest.raises(ModelError, match=r"resume\.pth is .* Remove the file to train the fold"):
         _state().restore(tmp_path / "resume.pth")
 
 

@@ -77,14 +77,18 @@ def test_the_licence_of_a_library_does_not_speak_for_a_file(weights: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("a/b", NETWORK), 2, "'a/b' is no name of an encoder"),
+        (("a/b", NETWORK), 2, "'a/b' cannot be the name of an encoder"),
         (("x",), 2, "Give either a network or --experiment"),
         (("x", NETWORK, "--experiment", "run"), 2, "Give either a network or --experiment"),
-        (("x", "--experiment", "run", "--weights", "w"), 2, "--weights goes with a network"),
+        (("x", "--experiment", "run", "--weights", "w"), 2, "--weights is for a network"),
         (("x", "timm:test_efficientnett"), 2, "Did you mean test_efficientnet"),
         (("x", NETWORK, "--weights", "nowhere.safetensors"), 1, "There is no weight file"),
         (("x", "timm:test_convnext", "--weights", "WEIGHTS"), 1, "weights of another network"),
-        (("x", NETWORK, "--weights", "WEIGHTS", "--licence", "a\nb"), 2, "--licence is a name"),
+        (
+            ("x", NETWORK, "--weights", "WEIGHTS", "--licence", "a\nb"),
+            2,
+            "--licence must be a name",
+        ),
         (("x", "--experiment", "nothing"), 2, "There is no experiment"),
         (("x", NETWORK, "--weights", "ZERO"), 1, "the network gives no numbers for a picture"),
         (("x", NETWORK, "--weights", "WHOLE"), 1, "holds whole numbers"),

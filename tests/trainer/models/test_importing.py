@@ -121,13 +121,13 @@ def test_a_pickle_bomb_is_refused_and_not_executed(
 MAP_AND_TOY = {"0": "toy", "1": "map"}
 MISFITS: list[tuple[object, list[str], int, str]] = [
     ({"0": "toy", "1": "map", "2": "textile"}, [], 1, "does not fit resnet18 with the 3"),
-    ({"0": "toy", "2": "map"}, [], 2, "no class index"),
-    (["toy", "map"], [], 2, "no class index"),
+    ({"0": "toy", "2": "map"}, [], 2, "not a class index"),
+    (["toy", "map"], [], 2, "not a class index"),
     ({"0": "toy", "1": "toy"}, [], 2, "each one once"),
     ({"0": "toy", "1": "ship"}, [], 2, "no concept for ship"),
     (MAP_AND_TOY, ["--architecture", "resnet34"], 1, "another architecture"),
     (MAP_AND_TOY, ["--class-index", "/nowhere.json"], 2, "/nowhere.json"),
-    (MAP_AND_TOY, ["--name", "../x"], 2, "no name of a model"),
+    (MAP_AND_TOY, ["--name", "../x"], 2, "cannot be the name of a model"),
 ]
 
 

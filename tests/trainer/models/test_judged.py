@@ -120,7 +120,7 @@ def test_without_abstention_nothing_is_unlike(assignment: HeadAssignment) -> Non
 
 def test_missing_evidence_is_said(assignment: HeadAssignment) -> None:
     (assignment.experiment.split(1) / FILE).unlink()
-    with pytest.raises(ModelError, match="not finished, or of an older version"):
+    with pytest.raises(ModelError, match="not finished, or is of an older version"):
         judged_by_inner_heads(assignment.experiment, abstains=False)
     judged_by_folds(assignment.experiment, 0, temperature=1.0, abstains=False)  # needs none
 
@@ -141,5 +141,5 @@ def test_folds_whose_features_differ_are_refused(assignment: HeadAssignment) -> 
     short = np.eye(3, dtype=np.float16)
     likenesses = replace(evidence.likenesses, references=short)
     write_evidence(folder, replace(evidence, likenesses=likenesses))
-    with pytest.raises(ModelError, match="train it again"):
+    with pytest.raises(ModelError, match="Train it again"):
         judged_by_inner_heads(assignment.experiment, abstains=True)

@@ -110,7 +110,7 @@ def test_the_promoted_head_says_what_the_fold_was_tested_with(
 def test_a_finished_training_is_not_done_again(trainer: Command, tmp_path: Path) -> None:
     assert trained(trainer).exit_code == 0
     again = trained(trainer)
-    assert (again.exit_code, "is complete; nothing left to train" in again.stdout) == (0, True)
+    assert (again.exit_code, "is complete; there is nothing left" in again.stdout) == (0, True)
 
 
 def test_an_encoder_that_went_is_said(trainer: Command, engine: Engine, tmp_path: Path) -> None:

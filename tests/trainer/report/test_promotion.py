@@ -92,6 +92,7 @@ def test_what_is_off_says_what_would_do(finished: dict[Kind, Experiment], tmp_pa
     text = _flat(_text(copied(finished["single"], tmp_path)))
     assert "The model would write no concept: the data prove a precision of 90% for none" in text
     assert "trainer promote run ." in text
+    assert "really show it" not in text
     assert "off: no precision is proved" in text or "the proved precision is only" in text
     assert "Providers that it did not learn from" not in text
 

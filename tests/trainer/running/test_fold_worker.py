@@ -60,8 +60,8 @@ def test_a_fold_that_is_none_of_its_business_is_left_alone(labelled: Path) -> No
         worker.train("heads", 0)  # they are not trained here
     assert [entry["event"] for entry in logs] == [
         "the experiment has no such fold",
-        "the fold cannot be trained here",
-        "the experiment is one of heads, which `trainer train` fits itself",
+        "this machine cannot train the fold",
+        "the experiment trains heads: run `trainer train` for it",
     ]
     assert "walk" in logs[1]["error"]
 
@@ -74,7 +74,7 @@ def test_a_machine_with_other_pictures_refuses_and_says_so(labelled: Path) -> No
     assert [entry["event"] for entry in logs] == ["fold begun", "fold failed"]
     status = read_status(experiment, 0)
     assert status is not None
-    assert "other data than folder" in status.error
+    assert "the data differ from folder" in status.error
     assert str(labelled) in status.error
     assert not experiment.is_finished(0)
 
@@ -85,6 +85,9 @@ def test_a_worker_that_is_stopped_gives_its_fold_back(labelled: Path) -> None:
     worker.stop()
     with capture_logs() as logs:
         worker.train("run", 0)
-    assert [entry["event"] for entry in logs] == ["fold begun", "fold given back"]
+    assert [entry["event"] for entry in logs] == [
+        "fold begun",
+        "fold released: another worker may continue it",
+    ]
     assert read_status(experiment, 0) is None
     assert not experiment.is_claimed(0)

@@ -113,7 +113,7 @@ def test_tables_are_for_people_and_json_for_programs(tmp_path: Path) -> None:
     model = bundle(tmp_path / "m")
     result = run(model, "--data-dir", str(folder))
     assert result.exit_code == 0, result.output
-    for title in ("macro F1", "calibration error", "Most probable category", "What is written"):
+    for title in ("macro F1", "calibration error", "Most probable category", "Written concepts"):
         assert title in result.stdout
     told = run(model, "--data-dir", str(folder), "--json")
     assert json.loads(told.stdout)["examples"] == 6
@@ -155,10 +155,10 @@ def test_the_command_says_whether_the_promise_is_kept(tmp_path: Path) -> None:
     result = run(model, "--data-dir", str(folder))
     assert result.exit_code == 0, result.output
     flat = " ".join(result.stdout.split())
-    for line in (*_promising(0.9).promise.in_words(), "What was promised, and what was found"):
+    for line in (*_promising(0.9).promise.in_words(), "Promised and measured precision"):
         assert line in flat
     assert "because they are too different from the training pictures: 0 of 6 pictures" in flat
-    assert flat.endswith("Every concept is off, so nothing is promised.")
+    assert flat.endswith("Every concept is off, so there is no promise.")
     told = run(model, "--data-dir", str(folder), "--json")
     assert json.loads(told.stdout)["promise"]["precision"] == 0.9
 
@@ -167,7 +167,7 @@ def test_a_model_of_an_older_version_has_nothing_to_compare_with(tmp_path: Path)
     folder = draw_folder(tmp_path / "data", 2)
     result = run(bundle(tmp_path / "m"), "--data-dir", str(folder))
     assert result.exit_code == 0, result.output
-    assert "What is written at the thresholds" in result.stdout
+    assert "Written concepts, at the thresholds" in result.stdout
     assert "has no promise to compare with" in result.stdout
 
 
@@ -175,7 +175,9 @@ def test_categories_that_the_model_does_not_know_are_named(tmp_path: Path) -> No
     folder = draw_folder(tmp_path / "data", 2)
     (folder / "toy").rename(folder / "ship")
     ship = {"map": VOCABULARY["map"], "ship": "http://example.org/ship"}
-    with pytest.raises(DatasetError, match=r"ship \(http://example.org/ship\).*It knows map, toy"):
+    with pytest.raises(
+        DatasetError, match=r"ship \(http://example.org/ship\).*The model has map, toy"
+    ):
         evaluate(
             describe(),
             folder_data(folder, ship),

@@ -39,7 +39,7 @@ def test_known_records_are_counted_and_warned_of(engine: Engine, tmp_path: Path)
     knowing(engine, tmp_path, FamiliarPictures.of(RECORDS[:4], []))
     result = evaluated("--dataset", "plain")
     assert result.exit_code == 0, result.output
-    assert "6 pictures of dataset plain, 4 of them known to the model" in result.stdout
+    assert "6 pictures of dataset plain; the model knows 4 of them" in result.stdout
     assert result.stderr.splitlines()[-1] == (
         "WARNING: small v1 was trained on or measured by 4 of these 6 pictures, so the scores are "
         "too good for new pictures. Leave them out: --only-unseen"
@@ -63,7 +63,7 @@ def test_nothing_left_is_an_error(engine: Engine, tmp_path: Path) -> None:
     knowing(engine, tmp_path, FamiliarPictures.of(RECORDS, []))
     result = evaluated("--dataset", "plain", "--only-unseen")
     assert result.exit_code == 1
-    assert "all 6 pictures of dataset plain, so none is left" in result.stderr
+    assert "all 6 pictures of dataset plain, so no picture is left" in result.stderr
     assert result.stdout == ""
 
 
@@ -87,9 +87,12 @@ def test_a_model_that_keeps_no_list_may_know_them(engine: Engine, tmp_path: Path
     knowing(engine, tmp_path, None)
     result = evaluated("--dataset", "plain", "--json")
     assert json.loads(result.stdout)["known"] is None
-    assert "Nobody noted which pictures small v1 was trained on" in result.stderr
+    assert "The training pictures of small v1 are unknown" in result.stderr
     refused = evaluated("--dataset", "plain", "--only-unseen")
-    assert (refused.exit_code, "has no list of the pictures" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "has no list of its training pictures" in refused.stderr) == (
+        1,
+        True,
+    )
 
 
 def test_what_a_foreign_checkpoint_learned_from_stays_unknown(
@@ -98,4 +101,4 @@ def test_what_a_foreign_checkpoint_learned_from_stays_unknown(
     foreign = replace(describe(), created_from={"checkpoint": "checkpoint.pth"})
     known = FamiliarPictures.of(["/9/other"], [])
     promoted(engine, tmp_path / "models", known=known, description=foreign)
-    assert "Nobody noted which pictures" in evaluated("--dataset", "plain").stderr
+    assert "The training pictures of" in evaluated("--dataset", "plain").stderr

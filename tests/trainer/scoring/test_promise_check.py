@@ -77,14 +77,15 @@ def test_broken_promises_are_named_at_the_end() -> None:
 def test_what_holds_and_what_is_too_rare_is_counted_at_the_end() -> None:
     check = _check({"maps": _effect(100, 99), "toys": _effect(0, 0)})
     assert promise_in_a_line(check) == (
-        "The promise holds for 1 of 2 concepts; 1 concept cannot be judged: too little is written."
+        "The promise holds for 1 of 2 concepts; 1 concept cannot be judged: "
+        "too few pictures have it."
     )
     assert (
         promise_in_a_line(_check({"maps": _effect(100, 99)}))
         == "The promise holds for 1 of 1 concepts."
     )
     silent = _check({"toys": _effect(0, 0, is_off=True)})
-    assert promise_in_a_line(silent) == "Every concept is off, so nothing is promised."
+    assert promise_in_a_line(silent) == "Every concept is off, so there is no promise."
 
 
 def test_pictures_of_providers_that_were_not_learned_from_are_counted() -> None:

@@ -103,7 +103,7 @@ def test_copies_of_a_picture_are_one_group(school: School) -> None:
 
 def test_too_few_verdicts_are_refused(school: School) -> None:
     school.judge(9)
-    with pytest.raises(DatasetError, match="Only 9 verdicts on records .* At least 10"):
+    with pytest.raises(DatasetError, match="Only 9 verdicts on records .* You need at least 10"):
         read(school)
 
 
@@ -121,5 +121,5 @@ def test_old_labels_must_be_in_the_store(school: School) -> None:
     with pytest.raises(UsageError, match="There is no dataset 'gone'"):
         read(school, data="dataset gone")
     run(school, "DELETE FROM image")
-    with pytest.raises(DatasetError, match="No embedding is kept of a picture of dataset plain"):
+    with pytest.raises(DatasetError, match="No embeddings are saved for dataset plain"):
         read(school)

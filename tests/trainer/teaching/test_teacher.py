@@ -70,7 +70,7 @@ def test_too_few_verdicts_are_a_problem_that_is_told(school: School) -> None:
     school.judge(9)
     number = ask(school)
     assert teach_next(school.engine, school.model_dir)
-    assert "Only 9 verdicts on records of New Museum can teach" in str(
+    assert "Only 9 verdicts on records of New Museum can be used" in str(
         status(school.engine, number).problem
     )
 

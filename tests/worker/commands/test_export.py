@@ -92,6 +92,7 @@ def test_an_unfinished_job_is_exported_with_a_remark(filled: Shelf) -> None:
         ["--since", "soon", "out.csv"],
         ["--model", "vases", "--target", "image", "out.csv"],
         ["--model", "vases", "--format", "xml", "out.csv"],
+        ["--model", "vases", "--with-wrong", "--confirmed-only", "out.csv"],
     ],
 )
 def test_wrong_usage_is_one_message_and_no_file(
@@ -165,6 +166,38 @@ def test_a_table_says_what_reviewers_say(filled: Shelf, tmp_path: Path) -> None:
     assert [row["verdict"] for row in rows] == ["too_general", "", "wrong"]
 
 
+@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+def test_only_what_reviewers_confirmed_is_exported_on_request(
+    filled: Shelf, tmp_path: Path, file_format: str
+) -> None:
+    filled.execute("INSERT INTO desk_user (name, role) VALUES ('ann', 'reviewer')")
+    say(filled, "/1/a", PAINTING, "too_general")
+    say(filled, "/1/a", MAP, "right")
+    asked = ("--model", "vases", "--format", file_format, "--confirmed-only")
+    assert "1 enrichment written" in export(*asked, tmp_path / "file").output
+    assert MAP.encode() in (tmp_path / "file").read_bytes()
+
+
+def test_changes_in_edm_are_two_files(filled: Shelf, tmp_path: Path) -> None:
+    filled.execute("INSERT INTO desk_user (name, role) VALUES ('ann', 'reviewer')")
+    say(filled, "/1/a", MAP, "right")
+    say(filled, "/1/a", PAINTING, "wrong")
+    filled.execute("DELETE FROM enrichment WHERE record_id = '/1/B'")
+    file, removed = tmp_path / "delta.rdf", tmp_path / "delta.removed.rdf"
+    since = ("--since", "2026-11-24T00:00Z")
+    done = export(*since, file, "--json")
+    told = json.loads(done.stdout)
+    assert (told["written"], told["removed"], told["removed_file"]) == (1, 2, str(removed))
+    assert 'edm:wasGeneratedBy="Person"' in file.read_text()
+    assert removed.read_text().count(PAINTING) == 2
+    assert f"2 statements to remove: {removed}" in done.stderr.replace("\n", "")
+    file.unlink()
+    assert "overwrite it with --force" in export(*since, file).stderr
+    assert not file.exists()
+    told = export(*since, "--format", "edm").stderr
+    assert "Standard output cannot hold the statements to remove." in told
+
+
 def say(shelf: Shelf, record_id: str, concept: str, said: str) -> None:
     shelf.execute(
         "INSERT INTO verdict (id, record_id, concept_uri, said, user_id)"
@@ -222,5 +255,6 @@ def test_an_output_that_is_closed_is_refused(filled: Shelf, file_format: str) ->
 def test_what_was_written_is_told_as_json(filled: Shelf, tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
     done = export(filled.jobs["vases 1"], file, "--json")
-    assert json.loads(done.stdout) == {"file": str(file), "written": 3, "left_out": 0, "wrong": 0}
+    counts = {"written": 3, "left_out": 0, "wrong": 0, "removed_file": None, "removed": None}
+    assert json.loads(done.stdout) == {"file": str(file)} | counts
     assert export("last", "--json").exit_code == 2

@@ -95,6 +95,28 @@ def test_times_are_iso_8601_and_utc_where_they_name_no_zone(
     assert both == Selection(model="vases", since=expected)
 
 
+def test_a_time_asks_for_changes_in_edm_alone(engine: Engine) -> None:
+    asked = ask("delta.rdf", since="2026-11-23T22:00Z", model="vases")
+    assert asked.selection(engine) == Selection(changed_since=TEN_PM, model="vases")
+
+
+@pytest.mark.parametrize(
+    ("file", "file_format", "removed"),
+    [
+        ("out/delta.rdf", None, "out/delta.removed.rdf"),
+        ("delta", "edm", "delta.removed"),
+        ("-", "edm", None),
+        ("delta.csv", None, None),
+    ],
+)
+def test_changes_in_edm_have_a_second_file_beside_the_first(
+    file: str, file_format: Format | None, removed: str | None
+) -> None:
+    more = [removed] if removed else []
+    assert ask(file, since="2026-11-23", file_format=file_format).files == [file, *more]
+    assert ask(file, model="vases", file_format=file_format).files == [file]
+
+
 def test_a_job_that_nobody_knows_is_refused(engine: Engine) -> None:
     with pytest.raises(UsageError, match=r"'out.csv' is no job ID, prefix or name"):
         ask("out.csv").selection(engine)

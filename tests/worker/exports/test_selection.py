@@ -10,7 +10,8 @@ from common.errors import UsageError
 from common.store.decisions import block, consent, refuse, undo
 from tests.worker.shelf import FULL, MAP, PAINTING, Shelf
 from worker.exports import selection as selecting
-from worker.exports.selection import Selection, is_unfinished
+from worker.exports.selection import Selection
+from worker.exports.to_come import is_unfinished
 from worker.jobs.prune import prune
 
 

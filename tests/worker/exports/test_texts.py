@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rdflib import Graph, URIRef
 
-from common.europeana import linked_data
+from common.europeana import edm
 from tests.common.europeana.linked_data import OA, triples
 from tests.worker.exports.rows import FULL, MAP, PAINTING, row, rows
 from worker.exports.texts import ANNOTATIONS_A_PAGE, write_csv, write_edm, write_jsonld
@@ -97,7 +97,7 @@ def test_edm_gathers_the_concepts_of_a_record() -> None:
     assert text.count("<edm:ProvidedCHO ") == 2
     graph = Graph().parse(data=text, format="xml")
     item = URIRef("http://data.europeana.eu/item/1/a")
-    kinds = {str(kind) for kind in graph.objects(item, URIRef(f"{linked_data.DC}type"))}
+    kinds = {str(kind) for kind in graph.objects(item, URIRef(f"{edm.DC}type"))}
     assert kinds == {MAP, PAINTING}
     assert 'edm:confidenceLevel="0.9000"' in text
     assert 'edm:confidenceLevel="0.6000"' not in text

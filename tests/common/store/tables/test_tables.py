@@ -125,11 +125,28 @@ GOOD = {
         "reason": "too general",
         "decided_by": 1,
     },
+    "publication_plan": {"id": 1, "precision": 0.95, "counts": {}, "audits": []},
+    "publication": {
+        "record_id": "/1/a",
+        "concept_uri": "http://data.europeana.eu/concept/43",
+        "plan_id": 1,
+        "audits": [],
+    },
+    "withdrawal": {"model_id": 1, "confirmed_too": False, "reason": "wrong pictures"},
+    "publisher_sync": {"read_until": "2026-01-01T00:00:00Z"},
     "refit": {"id": 1, "model_id": 1, "data_provider": "A museum"},
     "schema_compatibility": {"serves_from": "0006"},  # last: the migrations wrote its one row
 }
 
 BAD = [
+    ("publication_plan", "precision_is_share", {"precision": 0}),
+    ("publication_plan", "precision_is_share", {"precision": 1.1}),
+    ("publication", "state_known", {"state": "lost"}),
+    ("publication", "posted_has_id", {"state": "posted"}),
+    ("publication", "posted_has_id", {"state": "withdrawing"}),
+    ("withdrawal", "names_one", {"model_id": None}),
+    ("withdrawal", "names_one", {"data_provider": "A museum"}),
+    ("publisher_sync", "one_row", {"only_row": False}),
     ("encoder", "sha256_form", {"sha256": "A" * 64}),
     ("encoder", "dimension_fits_a_page", {"dimension": 0}),
     ("encoder", "dimension_fits_a_page", {"dimension": 4001}),

@@ -1,4 +1,4 @@
-"""What an enrichment names is there and stays there, as foreign keys would have it."""
+"""What an enrichment names is there and stays there; an enrichment that goes leaves a trace."""
 
 import threading
 from collections.abc import Iterator
@@ -83,6 +83,18 @@ def test_what_an_enrichment_names_keeps_its_key(enriched, parent):
     rename = f"UPDATE {parent} SET {PARENTS[parent]} = {RENAMED[parent]}"
     with pytest.raises(IntegrityError, match=f"may name this {parent}"):
         enriched.execute(text(rename))
+
+
+def test_a_removed_enrichment_leaves_a_trace_with_the_time_of_its_last_removal(enriched):
+    trace = text("SELECT model_id, record_id, concept_uri, removed_at FROM enrichment_removed")
+    enriched.execute(text("DELETE FROM enrichment"))
+    ((*named, first),) = enriched.execute(trace)
+    assert named == [ENRICHMENT[name] for name in ("model_id", "record_id", "concept_uri")]
+    enriched.execute(insert(Enrichment).values(ENRICHMENT))
+    enriched.execute(text("UPDATE enrichment_removed SET removed_at = '2000-01-01'"))
+    enriched.execute(text("DELETE FROM enrichment"))
+    ((*named, last),) = enriched.execute(trace)
+    assert (named[0], last) == (ENRICHMENT["model_id"], first)
 
 
 @pytest.fixture

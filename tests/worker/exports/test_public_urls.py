@@ -1,6 +1,6 @@
 import pytest
 
-from worker.exports.selection import published
+from worker.exports.public_urls import published
 
 
 @pytest.mark.parametrize(

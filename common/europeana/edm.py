@@ -1,0 +1,73 @@
+"""Enrichments in EDM, as RDF/XML: the one place that knows in which form Europeana takes them.
+
+Each concept is a `dc:type` of the `edm:ProvidedCHO`. Two attributes tell the statement from the
+institution's own: `edm:wasGeneratedBy` is `Person` if reviewers confirmed it, else `SoftwareAgent`;
+`edm:confidenceLevel`, from 0 to 1, says how sure the program is. A person's statement has no level.
+Europeana's ingestion moves these statements into a proxy of their own. The two attributes are part
+of EDM's XML schema; read strictly as RDF they speak of the concept and not of the statement.
+Europeana has announced to replace them. https://github.com/europeana/metis-schema
+(EDM-COMMON-MAIN.xsd), https://github.com/europeana/metis-edm-ext-schema
+"""
+
+from collections.abc import Iterable, Mapping
+from xml.sax.saxutils import escape, quoteattr
+
+from common.europeana.linked_data import SKOS, iri
+from common.europeana.record_ids import item_uri
+from common.process.foreign_text import UNFIT
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+DC = "http://purl.org/dc/elements/1.1/"
+EDM = "http://www.europeana.eu/schemas/edm/"
+OPENING = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    f'<rdf:RDF xmlns:rdf="{RDF}" xmlns:dc="{DC}" xmlns:edm="{EDM}">\n'
+)
+CLOSING = "</rdf:RDF>\n"
+OPENING_TO_REMOVE = (
+    f"{OPENING}  <!-- Remove each dc:type below from its record, if edm:wasGeneratedBy marks it"
+    " there. -->\n"
+)
+
+
+def by_software(concept_uri: str, confidence: float) -> str:
+    """The statement of a program."""
+    sure = f' edm:confidenceLevel="{confidence:.4f}"'
+    return _statement(concept_uri, f' edm:wasGeneratedBy="SoftwareAgent"{sure}')
+
+
+def by_person(concept_uri: str) -> str:
+    """The statement of a program that reviewers confirmed."""
+    return _statement(concept_uri, ' edm:wasGeneratedBy="Person"')
+
+
+def to_remove(concept_uri: str) -> str:
+    """The name of a program's or a person's statement, for a document of OPENING_TO_REMOVE."""
+    return _statement(concept_uri, "")
+
+
+def _statement(concept_uri: str, attributes: str) -> str:
+    return f"    <dc:type{attributes} rdf:resource={quoteattr(iri(concept_uri))}/>\n"
+
+
+def provided_cho(record_id: str, statements: Iterable[str]) -> str:
+    """The XML of one record with its statements, between OPENING and CLOSING."""
+    about = quoteattr(item_uri(record_id))
+    return f"  <edm:ProvidedCHO rdf:about={about}>\n{''.join(statements)}  </edm:ProvidedCHO>\n"
+
+
+def skos_concept(concept_uri: str, labels: Mapping[str, str]) -> str:
+    """The XML of a concept with its labels by language; empty if there are none."""
+    if not labels:
+        return ""
+    named = "".join(
+        f"    <skos:prefLabel xml:lang={quoteattr(language)}>{_xml(label)}</skos:prefLabel>\n"
+        for language, label in labels.items()
+    )
+    about = f'xmlns:skos="{SKOS}" rdf:about={quoteattr(iri(concept_uri))}'
+    return f"  <skos:Concept {about}>\n{named}  </skos:Concept>\n"
+
+
+def _xml(text: str) -> str:
+    """The text without characters that XML forbids even if they are escaped."""
+    return escape(UNFIT.sub("", text))
