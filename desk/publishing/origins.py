@@ -24,10 +24,10 @@ from desk.pages.models import promise_in_words
 from trainer.models.store import TAUGHT_FROM
 
 _SAID = {
-    "right": "call it right",
-    "wrong": "call it wrong",
-    "too_general": "call it too general",
-    "cannot_tell": "cannot tell",
+    "right": "called it right",
+    "wrong": "called it wrong",
+    "too_general": "called it too general",
+    "cannot_tell": "could not tell",
 }
 
 
@@ -66,9 +66,7 @@ class HumanDecision:
     last: datetime
 
     def __str__(self) -> str:
-        who = counted(self.people, f"person with the role {self.role}", f"people, role {self.role}")
-        verb = _SAID[self.said]
-        return f"{who}: {verb}, last on {self.last:%Y-%m-%d}"
+        return f"{counted(self.people, self.role)} {_SAID[self.said]}, last on {self.last:%Y-%m-%d}"
 
 
 @dataclass(frozen=True, kw_only=True)

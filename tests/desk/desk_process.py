@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.forking import start
 
 PATIENCE = 120  # seconds, on a busy machine
-_ADDRESS = re.compile(r"The desk is at (http://\S+)")
+_ADDRESS = re.compile(r"(?:The desk is|The public pages are) at (http://\S+)")
 
 
 def folders(folder: Path) -> dict[str, str]:
@@ -39,7 +39,8 @@ class AtAddress:
 
 
 class DeskProcess(AtAddress):
-    def __init__(self, folder: Path, *, port: int = 0, **variables: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, port: int = 0, **variables: str) -> None:
+        self._arguments = arguments
         self._environment = os.environ | folders(folder) | variables
         self._log = folder / "desk.log"
         self._port = port
@@ -48,7 +49,7 @@ class DeskProcess(AtAddress):
     def start(self) -> None:
         """Start it, and wait until it listens."""
         self._log.unlink(missing_ok=True)
-        asked = ("serve", "--port", str(self._port))
+        asked = ("serve", "--port", str(self._port), *self._arguments)
         self._process = start("desk.cli", *asked, environment=self._environment, stderr=self._log)
         deadline = time.monotonic() + PATIENCE
         while not (found := _ADDRESS.search(self.log())):
@@ -85,9 +86,9 @@ class DeskProcess(AtAddress):
 
 
 @contextmanager
-def desk_process(folder: Path, **variables: str) -> Iterator[DeskProcess]:
+def desk_process(folder: Path, *arguments: str, **variables: str) -> Iterator[DeskProcess]:
     """A desk that serves until the block ends."""
-    desk = DeskProcess(folder, **variables)
+    desk = DeskProcess(folder, *arguments, **variables)
     desk.start()
     try:
         yield desk

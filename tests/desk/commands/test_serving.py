@@ -80,6 +80,16 @@ def test_without_accounts_it_serves_no_other_machine(museum):
         assert "Traceback" not in done.stderr
 
 
+def test_public_pages_need_no_account_at_any_address(museum, tmp_path: Path):
+    with desk_process(tmp_path, "--public", "--host", "0.0.0.0") as desk:
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            desk.get("/see")
+        with answer.value as error:
+            assert error.code == 404
+        assert "The desk has no accounts" not in desk.log()
+        assert "Traceback" not in desk.log()
+
+
 def connection_to(desk: DeskProcess) -> socket.socket:
     parts = urlsplit(desk.url)
     return socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE)

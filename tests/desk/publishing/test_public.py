@@ -1,6 +1,8 @@
 """Where a statement comes from: for everyone, as a page and as linked data, and no name in it."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from pyld import jsonld
 
 from common.publishing.plans import make_plan
 from common.publishing.withdrawals import WithdrawalScope, withdraw
+from common.vision.answers.promise import Promise
+from common.vision.answers.tally import BINS, Tally
 from desk.publishing.public import PUBLIC_CACHE
 from tests.desk.caller import Caller
 from tests.desk.museum import Museum
@@ -19,6 +23,13 @@ from tests.publisher.statement_rows import confirm
 pytestmark = pytest.mark.timeout(600)
 
 PROV = "http://www.w3.org/ns/prov#"
+PROMISE = Promise(
+    precision=0.9,
+    confidence=0.95,
+    providers={"Other Museum": 34, "Toy Museum": 1200},
+    measured_on="own pictures",
+    said=Tally(pictures=1, written=1, unlike=0, confidences=(0,) * (BINS - 1) + (1,)),
+)
 NAMES = (OPERATOR, VIEWER, "Rita Reviewer", "r1")
 
 
@@ -27,14 +38,8 @@ def public(museum: Museum, tmp_path: Path) -> Iterator[ServedDesk]:
     """What everyone may read, with statements at Europeana; a reviewer confirmed the first one."""
     museum.encoder(1)
     museum.execute("UPDATE encoder SET licence = 'Apache-2.0'")
-    museum.execute(
-        """
-        UPDATE model SET promise = jsonb_build_object(
-            'precision', 0.9, 'confidence', 0.95, 'measured_on', 'own pictures',
-            'providers', '{"Toy Museum": 1200, "Other Museum": 34}'::jsonb,
-            'said', '{}'::jsonb)
-        """
-    )
+    promised = json.dumps(asdict(PROMISE))
+    museum.execute("UPDATE model SET promise = CAST(:promised AS jsonb)", promised=promised)
     with museum.engine.begin() as connection:
         confirm(connection, MAPS[0], by=2)
     make_plan(museum.engine, user_id=museum.users[OPERATOR])
@@ -74,13 +79,13 @@ def test_a_statement_says_where_it_comes_from_and_names_no_person(
         "An object shows: map",
         "https://museum.example/a.jpg",
         "http://data.europeana.eu/annotation/000000",
-        "1 person with the role reviewer: call it right",
+        "1 reviewer called it right",
         "Certificate of audit 1",
         "audited v1",
         "Apache-2.0",
         "1,234 pictures",
         "Toy Museum 1,200",
-        "90.0",
+        "At least 90% of the pictures",
     ):
         assert part in answer.text, part
     assert [each for each in NAMES if each in answer.text] == []

@@ -5,6 +5,7 @@ from html import unescape
 
 import pytest
 import requests
+from typer.testing import CliRunner
 
 from common.publishing.plans import make_plan
 from tests.common.store.verdict_rows import uri
@@ -13,6 +14,7 @@ from tests.desk.museum import Museum
 from tests.desk.publishing.conftest import MAPS, OPERATOR, VIEWER, publish_all
 from tests.desk.served import ServedDesk
 from tests.publisher.statement_rows import MUSEUM, confirm, say
+from trainer.cli import app
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -169,6 +171,16 @@ def test_a_wrong_withdrawal_ends_no_grounds(
     answer = Caller(desk, OPERATOR).post("/publish/withdraw", {"reason": "why"} | fields)
     assert (answer.status_code, part in words(answer)) == (400, True)
     assert museum.rows("SELECT 1 FROM withdrawal") == []
+
+
+def test_retiring_a_model_says_how_many_statements_lose_their_grounds(museum: Museum) -> None:
+    make_plan(museum.engine)
+    publish_all(museum)
+    retired = CliRunner().invoke(app, ["models", "retire", "audited@1"])
+    assert retired.exit_code == 0
+    said = " ".join(retired.stderr.split())
+    assert "7 published statements have lost their grounds" in said
+    assert "publisher sync" in said
 
 
 def test_a_decision_that_ends_grounds_offers_the_withdrawal(
