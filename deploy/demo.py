@@ -9,9 +9,9 @@ standard output is one JSON object.
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,9 @@ from common.store.session import open_store
 from common.store.tables import Outcome
 from common.vocabulary.reading import load_vocabulary
 from deploy.demo_commands import BIN, FOLDER, LOG, answer, console, load_trainer, run, worker
-from deploy.sandbox.catalogue import read_catalogue
+from deploy.demo_publishing import publish_and_withdraw, undescribed
+from deploy.sandbox.catalogue import Catalogue, read_catalogue
+from deploy.sandbox.collection import draw_collection
 from deploy.sandbox.server import Sandbox
 from worker.jobs.report import report_job
 
@@ -48,13 +50,15 @@ class Scale:
     """The size of the demo.
 
     `per_category` records to train on, `unseen` records to enrich, and the precision that each
-    concept must reach. `former_ids` are old IDs of records in a list.
+    concept must reach. `former_ids` are old IDs of records in a list, `undescribed` what the
+    pictures show of records that do not say it: concepts by ID.
     """
 
     per_category: int
     unseen: int
     precision: float
     former_ids: tuple[str, ...] = ()
+    undescribed: Mapping[str, str] = field(default_factory=dict)
 
 
 FROM_SCRATCH = (
@@ -68,6 +72,7 @@ FINE_TUNED = (
 MORE_LENIENT = 0.1  # the second model promises less
 DRAWN = Scale(per_category=50, unseen=200, precision=0.8)
 PHOTOGRAPHS = Scale(per_category=200, unseen=1000, precision=0.7)
+UNDESCRIBED = 60  # records that do not say what their picture shows
 LIVE = Scale(per_category=60, unseen=200, precision=0.7)
 
 
@@ -97,12 +102,22 @@ def _source() -> Iterator[Scale]:
         ApiSettings.read()
         yield LIVE
     elif source == "sandbox":
-        with Sandbox(read_catalogue(Path(catalogue)) if catalogue else None) as sandbox:
+        with Sandbox(demo_catalogue()) as sandbox:
             os.environ |= sandbox_environment(sandbox)
             former_ids = (*sandbox.catalogue.moved, *sorted(sandbox.catalogue.deleted))
-            yield replace(PHOTOGRAPHS if catalogue else DRAWN, former_ids=former_ids)
+            if catalogue:
+                yield replace(PHOTOGRAPHS, former_ids=former_ids)
+            else:
+                silent = undescribed(sandbox.catalogue)
+                yield replace(DRAWN, former_ids=former_ids, undescribed=silent)
     else:
         raise UsageError(f"SOURCE is {source!r}; expected sandbox or europeana.")
+
+
+def demo_catalogue() -> Catalogue:
+    """The catalogue that CATALOG names, or a drawn collection."""
+    folder = os.environ.get("CATALOG")
+    return read_catalogue(Path(folder)) if folder else draw_collection(undescribed=UNDESCRIBED)
 
 
 def sandbox_environment(sandbox: Sandbox) -> dict[str, str]:
@@ -110,6 +125,9 @@ def sandbox_environment(sandbox: Sandbox) -> dict[str, str]:
     return {
         "EUROPEANA_API_URL": sandbox.url,
         "EUROPEANA_API_KEY": sandbox.key,
+        "EUROPEANA_AUTH_URL": sandbox.auth_url,
+        "EUROPEANA_CLIENT_ID": sandbox.client.id,
+        "EUROPEANA_CLIENT_SECRET": sandbox.client.secret,
         "FETCH_ALLOW_ADDRESSES": LOOPBACK,
         "FETCH_REQUESTS_PER_SECOND": "100",
         "FETCH_REQUESTS_AT_A_TIME": "8",
@@ -133,7 +151,7 @@ def _walk(scale: Scale) -> dict[str, Any]:
     exports = [str(FOLDER / "enrichments.csv"), str(FOLDER / "annotations.jsonl")]
     for export in exports:
         run("worker", "export", job, export)
-    summary = _summary(job, second, exports)
+    summary = _summary(job, second, exports) | publish_and_withdraw(job, scale.undescribed)
     _tell(summary, job)
     return summary
 
@@ -174,7 +192,7 @@ def _enrich(scale: Scale) -> tuple[str, str]:
         The jobs of the active model, and of a second one, which uses the embeddings of the first.
     """
     unseen = FOLDER / "unseen.txt"
-    record_ids = (*_unseen(scale.unseen), *scale.former_ids)
+    record_ids = (*_unseen(scale.unseen), *scale.undescribed, *scale.former_ids)
     unseen.write_text("".join(f"{record_id}\n" for record_id in record_ids))
     enqueue = ("worker", "enqueue", str(unseen), "--picture", "auto")
     job = answer(*enqueue)
@@ -233,13 +251,23 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"training pictures,\n{summary['below_threshold']} had no concept above its threshold, "
         f"{summary['blocked']} were blocked by decisions, {summary['failed']} failed.\nA second "
         f"model used the saved embeddings of {summary['read']} of them, without fetching the "
-        f"pictures again.\n\nAll that was said: {LOG}\nAsk the store:     {BIN / 'python'} -m "
-        f"deploy.local --data {FOLDER / 'services'} -- {BIN / 'worker'} status {job}\n\nLook "
-        f"at:\n  the training     {FOLDER / 'experiments' / HEADS / 'report.html'}\n  the "
-        f"enrichments  {' and '.join(summary['exports'])}\n  the pictures     "
+        f"pictures again.\n{_published(summary)}\nThe whole output: {LOG}\nAsk the store:    "
+        f"{BIN / 'python'} -m deploy.local --data {FOLDER / 'services'} -- {BIN / 'worker'} "
+        f"status {job}\n\nLook at:\n  the training     "
+        f"{FOLDER / 'experiments' / HEADS / 'report.html'}\n  the enrichments  "
+        f"{' and '.join(summary['exports'])}\n  the pictures     "
         f"{FOLDER / 'training_data'}, by category\n  web pages        make desk, to see, judge "
         "and teach; it names what to type beside it",
         soft_wrap=True,  # a command on several lines cannot be copied
+    )
+
+
+def _published(summary: dict[str, Any]) -> str:
+    if not summary["published"]:
+        return ""
+    return (
+        f"Published {summary['published']} confirmed statements to the sandbox's Annotation API, "
+        f"and withdrew {summary['withdrawn']} of them.\n"
     )
 
 

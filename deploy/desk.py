@@ -1,4 +1,4 @@
-"""`make desk`: the desk on the demo's data, with a worker and a teacher behind it.
+"""`make desk`: the desk on the demo's data, with a worker, a teacher and a publisher behind it.
 
 Needs DATABASE_URL and BROKER_URL of the demo's store: `python -m deploy.local --data .demo/services
 -- python -m deploy.desk` gives both. The sandbox is again in place of Europeana, at the port in the
@@ -23,14 +23,13 @@ from sqlalchemy import text
 from common.errors import EnrichmentError, UsageError
 from common.files import replacing
 from common.store.session import open_store
-from deploy.demo import sandbox_environment
+from deploy.demo import demo_catalogue, sandbox_environment
 from deploy.demo_commands import BIN, FOLDER
 from deploy.local.bound import bound_command
-from deploy.sandbox.catalogue import read_catalogue
 from deploy.sandbox.server import Sandbox
 
 SETTINGS = FOLDER / "settings.sh"  # of the servers of this run; their addresses change
-BEHIND = (("worker", "run"), ("trainer", "teacher"))
+BEHIND = (("worker", "run"), ("trainer", "teacher"), ("publisher", "run"))
 TOLD_TO_END = (0, 130, -signal.SIGINT, -signal.SIGTERM)  # exit codes after Ctrl-C or SIGTERM
 POLL_SECONDS = 0.2
 PAUSE_SECONDS = 3.0  # before a process that ended by itself is started again
@@ -71,10 +70,7 @@ def _sandbox() -> Sandbox:
     engine.dispose()
     if file is None:
         raise UsageError("The store has no records of the demo. Run first: make demo")
-    catalogue = os.environ.get("CATALOG")
-    return Sandbox(
-        read_catalogue(Path(catalogue)) if catalogue else None, port=urlsplit(file).port or 0
-    )
+    return Sandbox(demo_catalogue(), port=urlsplit(file).port or 0)
 
 
 def write_settings(settings: Mapping[str, str], file: Path) -> None:

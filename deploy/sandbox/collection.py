@@ -2,10 +2,11 @@
 
 Pictures come from `drawings`: at most 150 different ones per category, which larger collections
 repeat. Of every 300 items eight fail, each in another way, as in a real harvest: dead or forbidden
-links, a page instead of a picture, half a picture.
+links, a page instead of a picture, half a picture. On request, more items follow whose records do
+not say what the picture shows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
@@ -113,11 +114,16 @@ MUSEUMS = (
     Museum("Muzeum Miasta", "91007", "skany.miasto.example", (PUBLIC_DOMAIN, BY)),
 )
 SHARES = (26, 20, 16, 14, 10, 8, 6)  # per cent of the items; one host has most, as in real harvests
+UNTITLED: LangMap = {"en": ["Untitled"]}
 CENTURIES = ((16, "XVI"), (17, "XVII"), (18, "XVIII"), (19, "XIX"))
 
 
-def draw_collection(*, items: int = 900, seed: int = 1) -> Catalogue:
-    """A catalogue of made-up items; the first n items are the same for any value of `items`."""
+def draw_collection(*, items: int = 900, undescribed: int = 0, seed: int = 1) -> Catalogue:
+    """A catalogue of made-up items; the first n items are the same for any value of `items`.
+
+    Args:
+        undescribed: how many items follow that have no concept, and a title that says nothing.
+    """
     rng = Random(seed)
     titles = {name: _titles(category) for name, category in CATEGORIES.items()}
     names = list(CATEGORIES)
@@ -125,8 +131,12 @@ def draw_collection(*, items: int = 900, seed: int = 1) -> Catalogue:
         _draw_item(index, name, rng.choice(titles[name]), rng)
         for index, name in ((index, names[index % len(names)]) for index in range(items))
     ]
+    others = (
+        _draw_item(index, names[index % len(names)], UNTITLED, rng)
+        for index in range(items, items + undescribed)
+    )
     return Catalogue(
-        items=drawn,
+        items=drawn + [_undescribed(item) for item in others],
         read=partial(_read_picture, seed),
         moved={_former_id(item, "old"): item.id for item in drawn[MOVED::CYCLE]},
         deleted=frozenset(_former_id(item, "withdrawn") for item in drawn[DELETED::CYCLE]),
@@ -158,6 +168,12 @@ def _draw_item(index: int, name: str, title: LangMap, rng: Random) -> Item:
         shown_by=position not in NOT_SHOWN,
         thumbnail=position not in NO_THUMBNAIL,
     )
+
+
+def _undescribed(item: Item) -> Item:
+    _, dataset, local = item.id.split("/")
+    number = local.rsplit("_", 1)[1]
+    return replace(item, id=f"/{dataset}/object_{number}", concepts=(), type="IMAGE")
 
 
 def _titles(category: Category) -> list[LangMap]:
