@@ -18,6 +18,7 @@ from common.process.settings import StoreSettings
 from common.process.settings.base import DeploymentSettings, is_secret
 from common.process.settings.desk import DeskSettings
 from common.process.settings.every import every_field
+from common.process.settings.services import PublisherSettings
 from common.process.settings.worker import WorkerSettings
 from enrichment.checks.folders import FOLDERS
 from tests.kubernetes import CLOUD, SECRETS, Manifest, filled_in, variables
@@ -40,6 +41,7 @@ PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 READS: dict[str, tuple[type[DeploymentSettings], ...]] = {
     "worker run": (StoreSettings, WorkerSettings),
     "desk serve": (StoreSettings, DeskSettings),
+    "publisher run": (StoreSettings, PublisherSettings),
 }
 METRICS_PORT = 9090
 WORKERS = ("enrichment-worker-deployment", "enrichment-worker-deployment-on-card")
@@ -69,6 +71,10 @@ def rendered(overlay: Path) -> list[Manifest]:
 
 @pytest.fixture(scope="module")
 def named(manifests: list[Manifest]) -> dict[str, Manifest]:
+    return by_name(manifests)
+
+
+def by_name(manifests: list[Manifest]) -> dict[str, Manifest]:
     """The objects by their names; those made from files without the hash of their content."""
     names = [
         re.sub(r"-[a-z0-9]{10}$", "", name) if each["kind"] in {"ConfigMap", "Secret"} else name
@@ -366,6 +372,35 @@ def test_every_pod_may_have_certificates_of_authorities(overlay: Path) -> None:
         (mount,) = [each for each in container["volumeMounts"] if each["name"] == "ca"]
         assert f"`{mount['mountPath']}`" in HOW_TO.read_text()
         assert {"name": "ca", "secret": {"secretName": "enrichment-ca"}} in pod["spec"]["volumes"]
+
+
+def test_a_publisher_may_be_added(overlay: Path) -> None:
+    with_it = overlay.with_name(f"{overlay.name}-publishing")
+    shutil.copytree(overlay, with_it)
+    file = with_it / "kustomization.yaml"
+    lines = yaml.safe_load(file.read_text())
+    lines.setdefault("components", []).append("../../components/publishing")
+    lines["configMapGenerator"][0]["literals"] += [
+        "EUROPEANA_AUTH_URL=https://auth.example.org",
+        "EUROPEANA_CLIENT_ID=us",
+    ]
+    secret = {"name": "enrichment-publishing", "literals": ["EUROPEANA_CLIENT_SECRET=a-secret"]}
+    lines["secretGenerator"].append(secret)
+    file.write_text(yaml.safe_dump(lines))
+    manifests = rendered(with_it)
+    objects = by_name(manifests)
+    assert "publisher run" in {command for command, _, _ in our_pods(manifests)}
+    test_schemas_know_every_field(manifests, KUBERNETES[0])
+    test_every_reference_leads_to_an_object(manifests)
+    test_every_selector_finds_pods_and_no_pod_belongs_to_two(manifests)
+    test_images_are_targets_of_the_dockerfile(manifests)
+    test_commands_are_commands(manifests)
+    test_every_variable_is_a_setting(manifests, objects)
+    test_every_program_has_the_settings_that_it_needs(manifests, objects)
+    test_secrets_are_in_secrets_alone(manifests, objects)
+    test_pods_may_do_as_little_as_possible(manifests)
+    labels = {command: pod["metadata"]["labels"] for command, pod, _ in our_pods(manifests)}
+    assert labels["publisher run"]["asks"] == "internet"
 
 
 def test_a_card_has_one_worker(named: dict[str, Manifest]) -> None:

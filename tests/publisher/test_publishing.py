@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+from tests.common.europeana.linked_data import ANNOTATION_CONTEXT, OA, triples
+from tests.common.store.verdict_rows import uri
 from tests.publisher.conftest import Publisher, as_maps
 from tests.publisher.statement_rows import confirm, say
 
@@ -25,6 +29,31 @@ def test_what_is_certified_is_published_once_and_withdrawn(
     assert gone == {"withdrawn": 7, "stay": 0}
     assert publisher.standing == []
     assert publisher.states() == {"withdrawn": 7}
+
+
+def test_what_is_sent_is_the_tag_that_a_reader_of_linked_data_understands(
+    publisher: Publisher, certified: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same statements as in the server's sample `semantictag_simple_minimal`, and our name."""
+    monkeypatch.setenv("PUBLIC_URL", "https://statements.museum.example")
+    publisher("send", str(plan(publisher)["id"]))
+    ((name,),) = publisher.run(
+        "SELECT name FROM publication WHERE record_id = :record", record=certified[0]
+    )
+    (sent,) = (
+        each.form.members
+        for each in publisher.sandbox.annotations.standing()
+        if each.record == certified[0]
+    )
+    made = triples(sent | {"@context": ANNOTATION_CONTEXT, "type": "Annotation"})
+    assert sorted((predicate.removeprefix(OA), value) for _, predicate, value in made) == [
+        ("canonical", f"urn:uuid:{name}"),
+        ("hasBody", uri("map")),
+        ("hasTarget", f"http://data.europeana.eu/item{certified[0]}"),
+        ("http://www.w3.org/1999/02/22-rdf-syntax-ns#type", f"{OA}Annotation"),
+        ("motivatedBy", f"{OA}tagging"),
+        ("via", f"https://statements.museum.example/statements/{name}"),
+    ]
 
 
 def test_what_a_reviewer_confirmed_stays_when_a_model_is_withdrawn(

@@ -27,6 +27,7 @@ ANNOTATION_CONTEXT = {
     "tagging": f"{OA}tagging",
     "motivation": {"@id": f"{OA}motivatedBy", "@type": "@vocab"},
     "canonical": _link(f"{OA}canonical"),
+    "via": _link(f"{OA}via"),
     "body": _link(f"{OA}hasBody"),
     "target": _link(f"{OA}hasTarget"),
     "source": _link(f"{OA}hasSource"),
