@@ -3,10 +3,12 @@
 The demo plays the curator with the built-in account, so the desk still opens without a login.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Engine, bindparam, text
+from sqlalchemy import Engine, Row, bindparam, text
 
 from common.process.settings.desk import AccessSettings
 from common.store.decisions import consent
@@ -23,10 +25,6 @@ _RIGHT = text("""
     FROM enrichment JOIN record ON record.id = enrichment.record_id
     WHERE job_id = :job AND (enrichment.record_id, enrichment.concept_uri) IN :shown
 """).bindparams(bindparam("shown", expanding=True))
-_MOST_OFTEN = text("""
-    SELECT data_provider FROM verdict JOIN record ON record.id = record_id
-    WHERE user_id = :user_id GROUP BY data_provider ORDER BY count(*) DESC, 1 LIMIT 1
-""")
 _STATES = text("SELECT state, count(*) FROM publication GROUP BY state")
 
 
@@ -66,31 +64,29 @@ def _confirm(engine: Engine, job: UUID, shown: Mapping[str, str]) -> str | None:
         return None
     with engine.begin() as connection:
         right = connection.execute(_RIGHT, {"job": job, "shown": list(shown.items())}).all()
-        judge(
-            connection,
-            curator.number,
-            [
-                NewVerdict(
-                    id=uuid4(),
-                    record_id=row.record_id,
-                    concept=row.concept_uri,
-                    said=VerdictKind.RIGHT,
-                    model_id=row.model_id,
-                )
-                for row in right
-            ],
-        )
-        provider = connection.execute(_MOST_OFTEN, {"user_id": curator.number}).scalar()
-    if provider is None:
-        return None
+        if not right:
+            return None
+        ((provider, number),) = Counter(row.data_provider for row in right).most_common(1)
+        verdicts = [_right(row) for row in right if row.data_provider == provider]
+        judge(connection, curator.number, verdicts)
     consent(engine, provider, reason="the demo plays the museum", user_id=curator.number)
     console.print(
-        f"\nThe demo plays the curator: it confirmed {len(right)} predictions for records that do "
-        f"not say what their picture shows, and noted that {provider} consents.",
+        f"\nThe demo plays the curator: it confirmed {number} predictions for records of "
+        f"{provider} that do not say what their picture shows, and noted that it consents.",
         markup=False,
         soft_wrap=True,
     )
     return str(provider)
+
+
+def _right(row: Row[Any]) -> NewVerdict:
+    return NewVerdict(
+        id=uuid4(),
+        record_id=row.record_id,
+        concept=row.concept_uri,
+        said=VerdictKind.RIGHT,
+        model_id=row.model_id,
+    )
 
 
 def _states(engine: Engine) -> dict[str, int]:

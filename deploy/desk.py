@@ -44,7 +44,8 @@ def main() -> int:
         with ExitStack() as exits:
             sandbox = exits.enter_context(_sandbox())
             os.environ |= sandbox_environment(sandbox)
-            settings = ("DATABASE_URL", "BROKER_URL", *sandbox_environment(sandbox))
+            os.environ["PATH"] = f"{BIN.resolve()}{os.pathsep}{os.environ['PATH']}"
+            settings = ("PATH", "DATABASE_URL", "BROKER_URL", *sandbox_environment(sandbox))
             write_settings({name: os.environ[name] for name in settings}, SETTINGS)
             console.print(
                 f"To run commands in another terminal, first type: . {SETTINGS}", markup=False

@@ -57,6 +57,11 @@ def test_a_line_has_one_sentence(page: Path) -> None:
     assert two == []
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/how-to/*.md")), ids=lambda page: page.stem)
+def test_a_how_to_begins_with_what_you_have_at_its_end(page: Path) -> None:
+    assert page.read_text().split("\n\n")[1].startswith("At the end")
+
+
 def test_a_word_of_the_glossary_is_explained_once() -> None:
     lines = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()
     words = [line.split("|")[1].strip() for line in lines if line.startswith("| ")]
