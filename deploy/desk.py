@@ -10,6 +10,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -71,7 +72,8 @@ def _sandbox() -> Sandbox:
     engine.dispose()
     if file is None:
         raise UsageError("The store has no records of the demo. Run first: make demo")
-    return Sandbox(demo_catalogue(), port=urlsplit(file).port or 0)
+    port = urlsplit(file).port or 0
+    return Sandbox(demo_catalogue(), port=port, first_annotation=int(time.time()))
 
 
 def write_settings(settings: Mapping[str, str], file: Path) -> None:

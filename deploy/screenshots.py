@@ -116,7 +116,7 @@ def _publish(page: Page, address: str) -> None:
     page.get_by_label("Data provider").fill(TO_PROVE)
     page.get_by_label("A certificate must prove").fill(str(LEAST_PROVED))
     page.get_by_role("button", name="Make a plan").click()
-    page.get_by_role("button", name="Send to Europeana").wait_for(timeout=SLOW)
+    page.get_by_text("Europeana was asked on").wait_for(timeout=SLOW)
     _take(page, "plan")
     page.get_by_role("button", name="Send to Europeana").click()
     page.get_by_role("button", name="to Europeana").click()

@@ -36,7 +36,8 @@ class Sandbox:
     """Listens from the start; serves from `start` to `stop`, or within a `with` block, in a thread.
 
     The default `catalogue` is a drawn collection; port 0 means a free one. You can start a sandbox
-    only once.
+    only once. It forgets its annotations when it ends, so a later sandbox for the same store needs
+    numbers of its own from `first_annotation`.
 
     Raises:
         UsageError: the port is taken, or `faults` names a host or an item that does not exist.
@@ -53,6 +54,7 @@ class Sandbox:
         image_hosts: int = 8,
         port: int = 0,
         seed: int = 1,
+        first_annotation: int = 1,
     ) -> None:
         self.catalogue = catalogue or draw_collection(seed=seed)
         self.key = keys[0]
@@ -61,7 +63,9 @@ class Sandbox:
         self._keys = Keys(keys, quota or Quota())
         self._misbehaviour = Misbehaviour(seed)
         self._pictures = Pictures(self.catalogue)
-        self.annotations = SandboxAnnotations(clients, self._faults.annotations, self._misbehaviour)
+        self.annotations = SandboxAnnotations(
+            clients, self._faults.annotations, self._misbehaviour, first_annotation
+        )
         addresses = image_addresses(image_hosts)
         check_faults(self._faults, self.catalogue, addresses)
         self._sockets = _listen([API_ADDRESS, *addresses], port)

@@ -34,12 +34,16 @@ class SandboxAnnotations:
     """The annotations of a running sandbox, for tests: you can call the methods from any thread."""
 
     def __init__(
-        self, clients: Sequence[ApiClient], faults: AnnotationFaults, misbehaviour: Misbehaviour
+        self,
+        clients: Sequence[ApiClient],
+        faults: AnnotationFaults,
+        misbehaviour: Misbehaviour,
+        first: int = 1,
     ) -> None:
         self.pace = WritePace(faults.writes_a_second)
         self._faults = faults
         self._misbehaviour = misbehaviour
-        self._store = AnnotationStore()
+        self._store = AnnotationStore(first)
         self._auth = AuthService(clients, faults.token_seconds)
         self._locked_until = 0.0
 

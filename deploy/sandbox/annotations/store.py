@@ -102,9 +102,10 @@ def duplicate_term(form: AnnotationForm) -> Term | None:
 
 
 class AnnotationStore:
-    """May be used by several threads."""
+    """May be used by several threads. Annotations are numbered from `first`."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 1) -> None:
+        self._first = first
         self._all: dict[int, StoredAnnotation] = {}
         self._standing: dict[int, StoredAnnotation] = {}
         self._index: defaultdict[Term, dict[int, StoredAnnotation]] = defaultdict(dict)
@@ -123,7 +124,7 @@ class AnnotationStore:
     def add(self, **values: Any) -> StoredAnnotation:
         """Keeps a new annotation under the next number."""
         with self._lock:
-            added = StoredAnnotation(number=len(self._all) + 1, **values)
+            added = StoredAnnotation(number=self._first + len(self._all), **values)
             self._put(added)
             return added
 
