@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
+from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -45,7 +46,7 @@ async def answer(request: Request, route: Endpoint) -> Response:
                 body=body,
                 media=media,
             )
-            return await run_in_threadpool(_viewed, call, route)
+            return await to_thread.run_sync(_viewed, call, route, limiter=route.limiter)
     except EnrichmentError as error:
         return answer_to(error)
     except HTTPException as error:  # of the body

@@ -10,7 +10,9 @@ from starlette.types import Receive, Scope, Send
 from desk.api.declaring import Call, Endpoint
 from desk.api.jobs import JOB_ROUTES
 from desk.api.openapi import document
+from desk.api.outcomes import OUTCOME_ROUTES
 from desk.api.problems import problem_answer
+from desk.api.submitting import SUBMIT_ROUTES
 
 PREFIX = "/v1"
 
@@ -21,7 +23,9 @@ def openapi(_: Call) -> Response:
 
 
 API_ROUTES: list[Endpoint] = [
+    *SUBMIT_ROUTES,
     *JOB_ROUTES,
+    *OUTCOME_ROUTES,
     Endpoint("GET", "/openapi.json", openapi, None, answers={200: dict[str, object]}),
 ]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from anyio import CapacityLimiter
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
@@ -94,6 +95,8 @@ class Endpoint(Route):
         conflicts: whether the state of what it is about may refuse it, with 409.
         logged: parameters of the address that the log of actions gets; None if the route changes no
             data or has a log of its own.
+        headers: headers that the view reads, each with its description.
+        places: how many requests may work in this route at a time.
     """
 
     def __init__(
@@ -111,6 +114,8 @@ class Endpoint(Route):
         most: int = MOST_OF_BODY,
         conflicts: bool = False,
         logged: Sequence[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        places: int | None = None,
     ) -> None:
         from desk.api.answering import answer  # it needs this class
 
@@ -129,3 +134,5 @@ class Endpoint(Route):
         self.most = most
         self.conflicts = conflicts
         self.logged = logged
+        self.headers = dict(headers or {})
+        self.limiter = None if places is None else CapacityLimiter(places)

@@ -66,7 +66,7 @@ def _operation(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
         "operationId": route.view.__name__,
         "summary": summary,
         "description": " ".join(f"{description} {_needed(route)}".split()),
-        "parameters": [*_in_path(route), *_in_query(route.query)],
+        "parameters": [*_in_path(route), *_in_query(route.query), *_in_headers(route)],
         "responses": _successes(route, schemas) | _problems(route, schemas),
     }
     if route.role is None:
@@ -108,6 +108,13 @@ def _in_query(model: type[BaseModel]) -> list[dict[str, Any]]:
             "schema": _resolved(each, definitions),
         }
         for name, each in schema.get("properties", {}).items()
+    ]
+
+
+def _in_headers(route: Endpoint) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "description": what, "schema": {"type": "string"}}
+        for name, what in route.headers.items()
     ]
 
 
