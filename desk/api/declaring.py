@@ -88,7 +88,7 @@ class Endpoint(Route):
         view: its docstring describes the route in the OpenAPI document.
         role: None for what everyone may read, without a token.
         answers: the type of the JSON by status; None for an answer without a body.
-        also: media types that a successful answer may have beside JSON.
+        also: media types that a successful answer may have beside JSON, with their types.
         bodies: the forms that the body may have; empty if the route takes none.
         needs_body: whether the body may not be left out.
         most: the largest size of the body in bytes.
@@ -107,7 +107,7 @@ class Endpoint(Route):
         role: Role | None = Role.VIEWER,
         *,
         answers: Mapping[int, Any],
-        also: Sequence[str] = (),
+        also: Mapping[str, Any] | None = None,
         query: type[BaseModel] = NoQuery,
         bodies: Sequence[Body] = (),
         needs_body: bool = True,
@@ -127,7 +127,7 @@ class Endpoint(Route):
         self.view = view
         self.role = role
         self.answers = answers
-        self.also = tuple(also)
+        self.also = dict(also or {})
         self.query = query
         self.bodies = tuple(bodies)
         self.needs_body = needs_body

@@ -50,7 +50,12 @@ def document(routes: Sequence[Endpoint]) -> dict[str, Any]:
 
 def _schemas(routes: Sequence[Endpoint]) -> tuple[Mapping[Any, Any], dict[str, Any]]:
     """The schema of each type by its use, and the named ones that these refer to."""
-    answers = {kind for route in routes for kind in route.answers.values() if kind is not None}
+    answers = {
+        kind
+        for route in routes
+        for kind in (*route.answers.values(), *route.also.values())
+        if kind is not None
+    }
     bodies = {body.kind for route in routes for body in route.bodies}
     inputs: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((str(kind), ANSWER, adapter(kind)) for kind in sorted(answers | {Problem}, key=str)),
@@ -136,8 +141,9 @@ def _successes(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     for status, kind in route.answers.items():
         answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         if kind is not None:
-            answer["content"] = {JSON: {"schema": schemas[str(kind), ANSWER]}} | {
-                media: {"schema": {"type": "string"}} for media in route.also
+            kinds = {JSON: kind, **route.also}
+            answer["content"] = {
+                media: {"schema": schemas[str(each), ANSWER]} for media, each in kinds.items()
             }
         found[str(status)] = answer
     return found

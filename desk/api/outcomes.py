@@ -197,19 +197,21 @@ def _refused_as_conflict() -> Iterator[None]:
         raise StatusError(409, str(error)) from None
 
 
-def _pages(path: str, view: Any, query: type[PageQuery], kind: type, *also: str) -> Endpoint:
+def _pages(
+    path: str, view: Any, query: type[PageQuery], kind: type, also: Mapping[str, Any]
+) -> Endpoint:
     return Endpoint(
         "GET", path, view, answers={200: kind}, also=also, query=query, conflicts=True, places=4
     )
 
 
 OUTCOME_ROUTES = [
-    _pages("/jobs/{job:uuid}/failures", list_failures, FailuresQuery, FailurePage, CSV),
+    _pages("/jobs/{job:uuid}/failures", list_failures, FailuresQuery, FailurePage, {CSV: str}),
     _pages(
         "/jobs/{job:uuid}/enrichments",
         list_enrichments,
         EnrichmentsQuery,
         EnrichmentPage,
-        *(CSV, JSON_LD),
+        {CSV: str, JSON_LD: dict[str, Any]},
     ),
 ]
