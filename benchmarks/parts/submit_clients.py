@@ -1,4 +1,4 @@
-"""A client that submits a million record IDs, and the memory of the desk meanwhile."""
+"""A client that submits a million record IDs, and the memory of the desk while it takes them."""
 
 import threading
 import time
