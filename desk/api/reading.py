@@ -116,6 +116,8 @@ def _validated(model: type[BaseModel], given: ImmutableMultiDict[str, Any]) -> B
         field = model.model_fields.get(name)
         is_list = field is not None and _is_list(field.annotation)
         values[name] = given.getlist(name) if is_list else given[name]
+    if any("\0" in each for pair in given.multi_items() for each in pair if isinstance(each, str)):
+        raise StatusError(400, "A parameter or field contains a null character, which no text has.")
     try:
         return model.model_validate(values)
     except ValidationError as error:

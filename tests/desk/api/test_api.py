@@ -9,6 +9,7 @@ from openapi_spec_validator import validate
 
 from common.store.tables import Role
 from desk.access.tokens import revoke_token
+from desk.api import jobs
 from desk.api.api import API_ROUTES
 from desk.api.declaring import Endpoint
 from tests.desk.api.conftest import Program, token
@@ -129,6 +130,21 @@ def test_an_unknown_parameter_and_a_null_character_are_refused(
     program = programs[Role.VIEWER]
     assert "colour" in check_problem(program.get("/jobs?colour=red"), 422)
     check_problem(program.get("/jobs?state=%00"), 400)
+
+
+def test_an_error_of_ours_is_a_problem_without_its_text(
+    filled: Museum,
+    operator: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(jobs, "report_job", fail)
+    answer = operator.get(f"/jobs/{filled.the_job}")  # type: ignore[attr-defined]
+    assert "secret" not in check_problem(answer, 500)
+    assert "a request failed" in capsys.readouterr().out  # the log
 
 
 def test_a_lost_store_is_a_problem(filled: Museum, operator: Program) -> None:
