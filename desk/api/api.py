@@ -1,10 +1,11 @@
 """The routes below /v1, and the problems of addresses and methods that none of them has."""
 
+import re
 from functools import cache
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match, Router
+from starlette.routing import Match, Mount, Router
 from starlette.types import Receive, Scope, Send
 
 from desk.api.declaring import Call, Endpoint
@@ -33,6 +34,13 @@ API_ROUTES: list[Endpoint] = [
 @cache
 def _document() -> dict[str, object]:
     return document(API_ROUTES)
+
+
+def api_mount() -> Mount:
+    """The API below its prefix, for every path there: Starlette's own `.*` matches no line end."""
+    mount = Mount(PREFIX, Api())
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return mount
 
 
 class Api:

@@ -110,6 +110,7 @@ def test_an_unknown_address_or_method_is_a_problem(programs: dict[Role, Program]
     program = programs[Role.VIEWER]
     check_problem(program.get("/nothing"), 404)
     check_problem(program.get("/jobs/x"), 404)
+    check_problem(program.get("/jobs/x%0Ay"), 404)
     check_problem(program.get("/"), 404)
     answer = program.ask("DELETE", "/jobs")
     check_problem(answer, 405)
