@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from common.process.settings.desk import DeskSettings
 from desk.access.headers import Guard
-from desk.api.api import api_mount
+from desk.api.api import ApiMount
 from desk.pages import (
     actions,
     data,
@@ -111,7 +111,7 @@ def routes() -> list[BaseRoute]:
     views = [route for subject in SUBJECTS for route in subject.ROUTES]
     return [
         *views,
-        api_mount(),
+        ApiMount(),
         Mount("/assets", VersionedFiles(directory=ASSETS)),
         Route("/favicon.ico", favicon),  # bookmarks and tab lists ask for it without reading a page
         page("/{path:path}", see.nothing),

@@ -36,13 +36,6 @@ def _document() -> dict[str, object]:
     return document(API_ROUTES)
 
 
-def api_mount() -> Mount:
-    """The API below its prefix, for every path there: Starlette's own `.*` matches no line end."""
-    mount = Mount(PREFIX, Api())
-    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
-    return mount
-
-
 class Api:
     """The ASGI application of the routes. It answers every error with a problem."""
 
@@ -54,6 +47,14 @@ class Api:
             await self._router(scope, receive, send)
         except HTTPException as error:
             await _problem(error, scope)(scope, receive, send)
+
+
+class ApiMount(Mount):
+    """All addresses below PREFIX, with line breaks too, which a path of Starlette does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(PREFIX, Api())
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
 
 def _problem(error: HTTPException, scope: Scope) -> Response:
