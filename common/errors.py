@@ -60,6 +60,10 @@ def blaming(field: str) -> Iterator[None]:
         raise
 
 
+class KeyReusedError(UsageError):
+    """An idempotency key came again, with another request."""
+
+
 class InvalidRecordIdError(UsageError):
     """A text that is neither a record ID, an item URI nor a portal URL."""
 
@@ -122,6 +126,14 @@ class LoginRefusedError(AccessError):
 
 class TooManyLoginsError(LoginRefusedError):
     """Too many logins failed; another one may be tried in `seconds`."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class TooManyRequestsError(AccessError):
+    """A token has made all its requests of this minute; the next ones are allowed in `seconds`."""
 
     def __init__(self, message: str, *, seconds: float) -> None:
         super().__init__(message)

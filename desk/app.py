@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from common.process.settings.desk import DeskSettings
 from desk.access.headers import Guard
+from desk.api.api import ApiMount
 from desk.pages import (
     actions,
     data,
@@ -30,7 +31,7 @@ from desk.pages import (
 from desk.pictures.thumbnails import Thumbnails
 from desk.publishing import life_pages, plan_pages, public
 from desk.review.shown_models import LoadedHeads
-from desk.teaching.renewal import Renewals
+from desk.steering.renewal import Renewals
 from desk.web.asking import page
 from desk.web.desk import Desk
 from desk.web.door import Door
@@ -110,6 +111,7 @@ def routes() -> list[BaseRoute]:
     views = [route for subject in SUBJECTS for route in subject.ROUTES]
     return [
         *views,
+        ApiMount(),
         Mount("/assets", VersionedFiles(directory=ASSETS)),
         Route("/favicon.ico", favicon),  # bookmarks and tab lists ask for it without reading a page
         page("/{path:path}", see.nothing),
