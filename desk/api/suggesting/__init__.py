@@ -1,0 +1,1 @@
+"""What a model suggests for single pictures, at once: the picture is read or looked at here."""
