@@ -186,9 +186,7 @@ class ModelPool:
         self._batch_size, self._max_wait = batch_size, max_wait
         self.in_float32: set[str] = set()  # titles of models whose float16 was refused
         self._models: Slots[LoadedModel] = Slots(MAX_HEADS, lambda _: None)
-        self._networks: Slots[LoadedNetwork] = Slots(
-            most_networks, lambda one: one.batcher.stop()
-        )
+        self._networks: Slots[LoadedNetwork] = Slots(most_networks, lambda one: one.batcher.stop())
 
     @property
     def has_model(self) -> bool:

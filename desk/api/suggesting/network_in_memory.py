@@ -1,6 +1,7 @@
 """The network that looks at pictures here: one at a time, loaded when a picture needs it.
 
-A desk that reads kept embeddings alone loads neither PyTorch nor ONNX Runtime.
+A desk that reads kept embeddings alone does not load PyTorch. ONNX Runtime would compute faster,
+but the export of a network takes longer than a person waits.
 """
 
 import threading
@@ -31,10 +32,9 @@ PictureNumbers = NDArray[np.floating]
 class NetworkInMemory:
     """Looks at pictures as workers do; threads share one, and their pictures share batches."""
 
-    def __init__(self, engine: Engine, model_dir: Path, cache_dir: Path) -> None:
+    def __init__(self, engine: Engine, model_dir: Path) -> None:
         self._engine = engine
         self._model_dir = model_dir
-        self._cache_dir = cache_dir
         self._decoders = Decoders()
         self._pool: ModelPool | None = None
         self._opening = threading.Lock()
@@ -73,7 +73,7 @@ class NetworkInMemory:
                 self._pool = ModelPool(
                     self._engine,
                     self._model_dir,
-                    cache_dir=self._cache_dir,
+                    runtime="torch",
                     max_wait=MAX_WAIT,
                     most_networks=NETWORKS,
                 )

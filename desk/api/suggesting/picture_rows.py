@@ -47,8 +47,7 @@ class PictureRows:
         api_url = settings.europeana_api_url
         self._resolver = RecordResolver(engine, _api_if_any(), api_url=api_url)
         self._downloads = PictureDownloads(engine, settings)
-        runtimes = settings.desk_cache_dir / "runtimes"
-        self._network = NetworkInMemory(engine, settings.model_dir, runtimes)
+        self._network = NetworkInMemory(engine, settings.model_dir)
 
     def close(self) -> None:
         self._network.close()
@@ -108,9 +107,7 @@ class PictureRows:
                 places[place] = tuple(one.url for one in targets[place].pictures)
         return sent | self._downloads.fetch(places)
 
-    def _looked_at(
-        self, model: ShownModel, contents: Mapping[int, bytes | RecordError]
-    ) -> Found:
+    def _looked_at(self, model: ShownModel, contents: Mapping[int, bytes | RecordError]) -> Found:
         """Each picture is looked at once, unless the encoder has seen its bytes."""
         errors = {key: each for key, each in contents.items() if isinstance(each, RecordError)}
         bytes_of = {key: each for key, each in contents.items() if isinstance(each, bytes)}

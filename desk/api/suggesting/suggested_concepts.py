@@ -29,7 +29,8 @@ WhyNotWritten = Literal["below_threshold", "less_probable", "off", "unlike", "bl
 """
 
 _TEXTS = text(f"""
-    SELECT asked.uri, {label_sql("CAST(:vocabulary_id AS int)", "asked.uri")} AS label, named.notation
+    SELECT asked.uri, {label_sql("CAST(:vocabulary_id AS int)", "asked.uri")} AS label,
+           named.notation
     FROM unnest(CAST(:uris AS text[])) AS asked(uri)
     LEFT JOIN vocabulary_concept AS named
          ON named.vocabulary_id = :vocabulary_id AND named.concept_uri = asked.uri

@@ -3,7 +3,7 @@
 Annif knows `uri`, `label`, `notation` and `score`; what stands beside them, it ignores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,8 @@ from common.vision.answers.answering import Answering
 from common.vision.answers.blocked import Blocks
 from common.vision.bundle import Description
 from desk.api.suggesting.asked_pictures import AskedPicture
-from desk.api.suggesting.picture_rows import PictureRow, PictureRows
+from desk.api.suggesting.network_in_memory import PictureNumbers
+from desk.api.suggesting.picture_rows import PictureRows
 from desk.api.suggesting.suggested_concepts import (
     ConceptScore,
     ConceptTexts,
@@ -106,22 +107,33 @@ class Suggester:
         pictures = [each for each in asked if each is not None]
         rows = self._rows.of(model, pictures, choice=_usual_choice(answering.description))
         failures = dict.fromkeys(range(len(asked)), _NO_PICTURE)
-        seen: dict[int, PictureRow] = {}
+        numbers: dict[int, PictureNumbers] = {}
+        providers: dict[int, str] = {}
         for place, row in zip(places, rows, strict=True):
             if isinstance(row.numbers, RecordError):
                 failures[place] = row.numbers
             else:
-                seen[place] = row
-        results = self._results(model, answering, list(seen.values()), wanted)
-        answers = {place: SuggestionAnswer(results=each) for place, each in zip(seen, results, strict=True)}
-        return [answers.get(place) or _failed(failures[place]) for place in range(len(asked))]
+                numbers[place], providers[place] = row.numbers, row.data_provider
+        results = self._results(
+            model, answering, list(numbers.values()), providers.values(), wanted
+        )
+        found = dict(zip(numbers, results, strict=True))
+        return [
+            SuggestionAnswer(results=found[place]) if place in found else _failed(failures[place])
+            for place in range(len(asked))
+        ]
 
     def _results(
-        self, model: ShownModel, answering: Answering, seen: Sequence[PictureRow], wanted: Wanted
+        self,
+        model: ShownModel,
+        answering: Answering,
+        numbers: Sequence[PictureNumbers],
+        providers: Iterable[str],
+        wanted: Wanted,
     ) -> list[tuple[ConceptSuggestion, ...]]:
-        if not seen:
+        if not numbers:
             return []
-        answers = answering.answers(np.stack([each.numbers for each in seen]))
+        answers = answering.answers(np.stack(numbers))
         with self._engine.connect() as connection:
             blocks = Blocks.read(connection)
             scores = [
@@ -129,11 +141,11 @@ class Suggester:
                     answering.description,
                     answer,
                     blocks=blocks,
-                    data_provider=each.data_provider,
+                    data_provider=data_provider,
                     limit=wanted.limit,
                     threshold=wanted.threshold,
                 )
-                for each, answer in zip(seen, answers, strict=True)
+                for data_provider, answer in zip(providers, answers, strict=True)
             ]
             uris = {score.uri for of_picture in scores for score in of_picture}
             texts = texts_of(connection, model.vocabulary_id, uris, languages=wanted.languages)
