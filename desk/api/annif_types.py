@@ -7,12 +7,45 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from desk.api.declaring import NoQuery
 from desk.api.suggesting.suggester import MOST_PICTURES, SuggestionAnswer
 
 BACKEND = "image-enrichment"
 MANY_LANGUAGES = "mul"  # in ISO 639-2: a model has labels in all languages of its vocabulary
+
+Limit = Annotated[int, Field(ge=0, le=10_000, description="how many concepts at most")]
+LeastScore = Annotated[float, Field(ge=0, le=1, description="the least score")]
+Language = Annotated[str, Field(description="of labels: a tag such as de, or several with commas")]
+
+
+class SuggestQuery(NoQuery):
+    """What a request with several documents asks for."""
+
+    limit: Limit = 10
+    threshold: LeastScore = 0.0
+    language: Language = ""
+
+
+class SuggestForm(BaseModel):
+    """A document. Annif's backend sends fields of its own, which are ignored."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    text: str = ""
+    limit: Limit = 10
+    threshold: LeastScore = 0.0
+    language: Language = ""
+    picture: bytes | None = None
+    record: str = ""
+    picture_url: str = ""
+    metadata_europeana_id: str = ""
+    metadata_image_url: str = ""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        return {name: value for name, value in self if isinstance(value, str)}
 
 
 @dataclass(frozen=True, kw_only=True)

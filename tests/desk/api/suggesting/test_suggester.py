@@ -22,35 +22,21 @@ from desk.api.suggesting.asked_pictures import AskedPicture
 from desk.api.suggesting.suggester import Suggester, Wanted
 from desk.review.shown_models import LoadedHeads, model_named
 from tests.common.vision.models import model_of
+from tests.desk.api.suggesting.drawn_model import KNOWN, NEW, drawn_model, encoder_of
 from tests.desk.desk_process import folders
 from tests.desk.museum import MAP, PAINTING, Museum
 from tests.desk.picture_host import PictureHost, drawn
 from tests.worker.on_encoder import add_encoder, promote, to_nothing
 
-KNOWN, NEW = "/1/known", "/1/new"
 PICTURE = AskedPicture(content=drawn("a vase"))
 
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
-def encoder_of(museum: Museum) -> int:
-    ((number,),) = museum.rows("SELECT id FROM encoder WHERE name = 'drawn'")
-    return number
-
-
 @pytest.fixture
 def models(museum: Museum, tmp_path: Path) -> Path:
-    """A model `drawn` of two concepts, on an encoder that saw the picture of one record of two."""
-    folder = Path(folders(tmp_path)["MODEL_DIR"])
-    museum.records("Our museum", KNOWN, NEW)
-    encoder = add_encoder(museum.engine, folder)
-    thresholds = {MAP: 0.0, PAINTING: None}
-    promote(museum.engine, folder, encoder, name="drawn", thresholds=thresholds)
-    museum.embed(
-        encoder_of(museum), {KNOWN: np.random.default_rng(0).normal(size=encoder.dimension)}
-    )
-    return folder
+    return drawn_model(museum, tmp_path)
 
 
 @pytest.fixture
