@@ -48,7 +48,7 @@ class NetworkInMemory:
     def look_at(
         self, model_id: int, pictures: Sequence[bytes]
     ) -> list[PictureNumbers | RecordError]:
-        """What the network of a model makes of pictures, or why it cannot be had of one.
+        """What the network of a model makes of each picture, or the error of that picture.
 
         The first picture waits while the network is loaded, which may take a minute.
 

@@ -63,8 +63,8 @@ class PictureFailure:
 class SuggestionAnswer:
     """The most probable concepts of a document's picture, the highest score first.
 
-    If the document names no picture, or the picture cannot be had, `results` is empty and `failure`
-    says why.
+    If the document names no picture, or the picture is not available, `results` is empty and
+    `failure` says why.
     """
 
     results: tuple[ConceptSuggestion, ...]

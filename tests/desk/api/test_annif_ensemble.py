@@ -92,7 +92,7 @@ def annif_says(annif: Path, folder: Path, *arguments: str, text: str = "") -> st
     ended = subprocess.run(
         [annif, *arguments],
         cwd=folder,
-        env=os.environ | {"ANNIF_CONFIG": "annif.default_config.Config"},
+        env=os.environ | {"PYTHONPATH": ""},
         input=text,
         capture_output=True,
         text=True,
