@@ -129,7 +129,7 @@ def _project(row: Row[tuple[object, ...]]) -> AnnifProject:
 
 
 _PATH = "/projects/{model}"
-ROUTES = [
+ANNIF_ROUTES = [
     Endpoint("GET", "/projects", list_projects, answers={200: AnnifProjects}),
     Endpoint("GET", _PATH, show_project, answers={200: AnnifProject}),
     Endpoint(
