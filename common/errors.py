@@ -128,6 +128,14 @@ class TooManyLoginsError(LoginRefusedError):
         self.seconds = seconds
 
 
+class TooManyRequestsError(AccessError):
+    """A token has made all its requests of this minute; the next ones are allowed in `seconds`."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class ForgedRequestError(AccessError):
     """A request that no page of ours made, or a page that is too old."""
 

@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Scope
 
 from common.process.settings.desk import DeskSettings
 from desk.access.headers import Guard
+from desk.api.api import PREFIX, Api
+from desk.api.suggesting.suggester import Suggester
 from desk.pages import (
     actions,
     data,
@@ -30,7 +32,7 @@ from desk.pages import (
 from desk.pictures.thumbnails import Thumbnails
 from desk.publishing import life_pages, plan_pages, public
 from desk.review.shown_models import LoadedHeads
-from desk.teaching.renewal import Renewals
+from desk.steering.renewal import Renewals
 from desk.web.asking import page
 from desk.web.desk import Desk
 from desk.web.door import Door
@@ -71,6 +73,7 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
         thumbnails=Thumbnails(engine, settings),
         heads=LoadedHeads(settings.model_dir),
     )
+    suggester = Suggester(engine, settings, desk.heads)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -78,11 +81,13 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
         renewals.start()
         yield
         renewals.stop()
+        suggester.close()
         desk.thumbnails.close()
 
     all_routes = routes()
     app = Starlette(routes=all_routes, lifespan=lifespan)
     app.state.desk = desk
+    app.state.suggester = suggester
     guarded = Guard(app, settings=settings)
     paths = [each.path for each in all_routes if isinstance(each, Route | Mount)]
     return Metered(guarded, paths=paths)
@@ -110,6 +115,7 @@ def routes() -> list[BaseRoute]:
     views = [route for subject in SUBJECTS for route in subject.ROUTES]
     return [
         *views,
+        Mount(PREFIX, Api()),
         Mount("/assets", VersionedFiles(directory=ASSETS)),
         Route("/favicon.ico", favicon),  # bookmarks and tab lists ask for it without reading a page
         page("/{path:path}", see.nothing),

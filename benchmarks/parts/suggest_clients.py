@@ -56,9 +56,7 @@ def suggestion_figures(engine: Engine, folder: Path, *, seconds: float) -> dict[
     """How long suggestions take ten clients: for known pictures, and for new ones."""
     draw_pictures(folder / "pictures", DISTINCT, megapixels=(MEGAPIXELS, MEGAPIXELS))
     _put_model(engine, folder / "models")
-    options = ServerOptions(
-        hosts=40, latency=LATENCY, fault_share=0.0, folder=folder / "pictures"
-    )
+    options = ServerOptions(hosts=40, latency=LATENCY, fault_share=0.0, folder=folder / "pictures")
     with (
         picture_server(options) as hosts,
         desk_service(folder, uuid4(), **NO_HOST_LIMITS) as desk,
@@ -109,7 +107,11 @@ def at_pace(ask: Callable[[int], object], seconds: float) -> list[float]:
             yield time.perf_counter() - before
 
     with ThreadPoolExecutor(SUGGESTING) as clients:
-        return [took for each in clients.map(lambda one: list(work(one)), range(SUGGESTING)) for took in each]
+        return [
+            took
+            for each in clients.map(lambda one: list(work(one)), range(SUGGESTING))
+            for took in each
+        ]
 
 
 def p95(took: list[float]) -> float:

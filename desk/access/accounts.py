@@ -2,7 +2,7 @@
 
 Names are unique without regard to case, and begin with a letter or a digit. The built-in account's
 name begins with neither, so that no person can take it or log in with it. The log of actions names
-accounts by number.
+accounts by number. Accounts of programs have a token (`tokens`); here only their names count.
 """
 
 import re
@@ -29,15 +29,17 @@ LONGEST_SUBJECT = 255  # characters, the limit of OpenID Connect
 BUILT_IN = "(local)"
 
 _LOCK = text(AdvisoryLock.ACCOUNTS.take)
+_IS_PERSON = "NOT EXISTS (SELECT FROM api_token WHERE user_id = desk_user.id)"
 _COLUMNS = "id, name, role, password, subject, created_at, ended_at"
 _FIND = text(f"""
     SELECT {_COLUMNS} FROM desk_user
-    WHERE name = :name OR lower(name) = lower(:name)
+    WHERE (name = :name OR lower(name) = lower(:name)) AND {_IS_PERSON}
     ORDER BY name <> :name LIMIT 1
 """)
 _FIND_SUBJECT = text(f"SELECT {_COLUMNS} FROM desk_user WHERE subject = :subject")
 _LIST = text(f"""
-    SELECT {_COLUMNS} FROM desk_user WHERE name IS DISTINCT FROM :built_in ORDER BY id
+    SELECT {_COLUMNS} FROM desk_user
+    WHERE name IS DISTINCT FROM :built_in AND {_IS_PERSON} ORDER BY id
 """)
 _NAMES = text("SELECT name FROM desk_user WHERE name IS NOT NULL")
 _ADD = text(f"""
@@ -47,9 +49,10 @@ _ADD = text(f"""
 _ADD_BUILT_IN = text("""
     INSERT INTO desk_user (name, role) VALUES (:built_in, 'operator') ON CONFLICT DO NOTHING
 """)
-_BUILT_IN = text("""
+_BUILT_IN = text(f"""
     SELECT (SELECT id FROM desk_user WHERE name = :built_in) AS id,
-        EXISTS (SELECT FROM desk_user WHERE name IS DISTINCT FROM :built_in) AS has_accounts
+        EXISTS (SELECT FROM desk_user
+                WHERE name IS DISTINCT FROM :built_in AND {_IS_PERSON}) AS has_accounts
 """)
 _CHANGE_ROLE = text("UPDATE desk_user SET role = :role WHERE id = :id")
 _SET_PASSWORD = text("UPDATE desk_user SET password = :password WHERE id = :id")
@@ -112,7 +115,7 @@ def add_account(
         if subject is not None and find_subject(connection, subject) is not None:
             raise UsageError("Another account already has this subject. See: desk users list")
         account = insert_account(connection, name, role=role, password=kept, subject=subject)
-        _log(connection, "account added", account.number, {"role": role})
+        log_command(connection, "account added", account.number, {"role": role})
     return account
 
 
@@ -131,7 +134,7 @@ def change_role(engine: Engine, name: str, role: Role) -> None:
     with engine.begin() as connection:
         account = named(connection, name)
         set_role(connection, account.number, role)
-        _log(connection, "role changed", account.number, {"role": role})
+        log_command(connection, "role changed", account.number, {"role": role})
 
 
 def set_password(engine: Engine, name: str, password: str) -> None:
@@ -146,7 +149,7 @@ def set_password(engine: Engine, name: str, password: str) -> None:
         connection.execute(_SET_PASSWORD, {"id": account.number, "password": kept})
         end_sessions(connection, account.number)
         forget_attempts(connection, account.name or name)
-        _log(connection, "password changed", account.number)
+        log_command(connection, "password changed", account.number)
 
 
 def end_account(engine: Engine, name: str) -> None:
@@ -159,7 +162,7 @@ def end_account(engine: Engine, name: str) -> None:
         account = named(connection, name)
         connection.execute(_END, {"id": account.number})
         end_sessions(connection, account.number)
-        _log(connection, "account ended", account.number)
+        log_command(connection, "account ended", account.number)
 
 
 def forget_account(engine: Engine, name: str) -> int:
@@ -173,7 +176,7 @@ def forget_account(engine: Engine, name: str) -> int:
         connection.execute(_FORGET, {"id": account.number})
         end_sessions(connection, account.number)
         forget_attempts(connection, account.name or name)
-        _log(connection, "account forgotten", account.number)
+        log_command(connection, "account forgotten", account.number)
     return account.number
 
 
@@ -275,7 +278,7 @@ def named(connection: Connection, name: str) -> DeskAccount:
     return account
 
 
-def _log(
+def log_command(
     connection: Connection, what: str, number: int, about: Mapping[str, Any] | None = None
 ) -> None:
     """Log an action of a command as one of the built-in account."""

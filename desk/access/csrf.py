@@ -12,7 +12,7 @@ from common.errors import ForgedRequestError
 
 FIELD = "csrf"  # of a form
 HEADER = "x-csrf"  # of a request that a script sends
-_OWN_SITE = ("same-origin", "none")  # none: the user typed the address
+OWN_SITE = ("same-origin", "none")  # none: the user typed the address
 
 
 def check_request(
@@ -48,7 +48,7 @@ def word_for(cookie: str) -> str:
 
 def _check_origin(headers: Mapping[str, str], origin: str) -> None:
     site, sender = headers.get("sec-fetch-site"), headers.get("origin")
-    if (site and site not in _OWN_SITE) or (sender and sender != origin):
+    if (site and site not in OWN_SITE) or (sender and sender != origin):
         raise ForgedRequestError(
             f"The request came from a page of another address, so the desk did not act. "
             f"Open the desk as {origin}."

@@ -17,7 +17,7 @@ from desk.review.filters import ViewFilters
 from desk.review.next_to_judge import next_to_judge
 from desk.review.shown_models import ShownModel, model_for, models_of
 from desk.review.thoughts import thoughts_of_records
-from desk.teaching.standing import ENOUGH, concepts_of, curve_of
+from desk.steering.standing import ENOUGH, concepts_of, curve_of
 from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import AT_A_TIME, address_of_cards, asked_cards, named_cards, of_cards
 from desk.web.rendering import render

@@ -26,6 +26,7 @@ WITHOUT_ROLE = {
     ("GET", "/login/identity"): (404, "the way to the identity provider, of which there is none"),
     ("GET", "/login/identity/back"): (404, "the way back"),
     ("GET", "/favicon.ico"): (200, "the sign of the desk"),
+    ("GET", "/v1/"): (404, "the HTTP API, whose routes need a token (tests/desk/api)"),
     ("GET", "/assets/"): (404, "styles and scripts, the same for all; a folder shows nothing"),
 }
 RECORD = "/1/a"

@@ -1,13 +1,13 @@
 """How far jobs have come: outcomes, rate, hosts that hold one up, and the list of jobs."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import computed_field
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, TextClause, text
 
 from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
@@ -250,20 +250,36 @@ class JobRow:
     pruned_at: datetime | None
 
 
-_JOBS = text(f"""
+_JOBS = f"""
     SELECT job.id AS job_id, job.name, job.state, job.priority, job.submitter, job.total,
            job.created_at, job.pruned_at, now() - job.created_at AS age, ({_MODELS}) AS model,
            (SELECT CAST(coalesce(sum({RECORDS_SETTLED}), 0) AS bigint)
             FROM job_outcomes WHERE job_id = job.id) AS settled,
            ({RATE_SQL}) AS rate
     FROM job WHERE job.state = ANY(CAST(:states AS text[]))
-    ORDER BY NOT job.{UNFINISHED}, job.created_at DESC LIMIT :shown
+"""
+_UNFINISHED_FIRST = text(f"{_JOBS} ORDER BY NOT job.{UNFINISHED}, job.created_at DESC LIMIT :shown")
+_NEWEST_FIRST = text(f"""{_JOBS}
+    AND (CAST(:before AS uuid) IS NULL OR (job.created_at, job.id) <
+         (SELECT created_at, id FROM job WHERE id = CAST(:before AS uuid)))
+    ORDER BY job.created_at DESC, job.id DESC LIMIT :shown
 """)
 
 
 def list_jobs(engine: Engine, states: Sequence[JobState] = tuple(JobState)) -> list[JobRow]:
     """The jobs in these states, at most JOBS_SHOWN: unfinished jobs first, then the newest."""
-    asked = {"states": list(states), "shown": JOBS_SHOWN, "rate_seconds": RATE_SECONDS}
+    return _job_rows(engine, _UNFINISHED_FIRST, {"states": list(states), "shown": JOBS_SHOWN})
+
+
+def page_of_jobs(
+    engine: Engine, states: Sequence[JobState], *, before: UUID | None, most: int
+) -> list[JobRow]:
+    """The newest jobs in these states, of those that are older than the job `before`."""
+    asked = {"states": list(states), "before": before, "shown": most}
+    return _job_rows(engine, _NEWEST_FIRST, asked)
+
+
+def _job_rows(engine: Engine, statement: TextClause, asked: Mapping[str, object]) -> list[JobRow]:
     with engine.connect() as connection:
-        rows = connection.execute(_JOBS, asked).mappings()
+        rows = connection.execute(statement, {**asked, "rate_seconds": RATE_SECONDS}).mappings()
         return [JobRow(**{**row, "model": title_of(**row["model"])}) for row in rows]

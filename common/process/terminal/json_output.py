@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -31,15 +32,17 @@ def prints(kind: Any) -> Callable[[_Command], _Command]:
 
 
 def json_schema(kind: Any) -> dict[str, Any]:
-    return _adapter(kind).json_schema(mode="serialization")
+    return adapter(kind).json_schema(mode="serialization")
 
 
 def print_json(value: Any, kind: Any) -> None:
-    typer.echo(_adapter(kind).dump_json(value))
+    typer.echo(adapter(kind).dump_json(value))
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """Reads and writes values of this type in the form that commands print."""
     for each in get_args(kind) or (kind,):
-        each.__pydantic_config__ = _WHOLE
+        if is_dataclass(each):
+            each.__pydantic_config__ = _WHOLE  # type: ignore[union-attr]
     return TypeAdapter(kind)

@@ -16,6 +16,7 @@ worker_process           which workers run, and what keeps them from working
 enrichment, heatmap      what came out, and where the model looked for it
 enrichment_removed       which enrichments a later job removed, and when
 desk_user, desk_session, login_attempt, desk_action    who uses the desk, and what they did
+api_token                which programs call the HTTP API, and how often
 verdict, decision        what people say of suggestions, and what they decide
 audit, audit_block, audit_draw     what was to be proven, what was drawn of it, and what came out
 publication_plan, publication, withdrawal   what is published at Europeana, and what was withdrawn
@@ -24,7 +25,7 @@ service, refit           which models serve whom, and heads that learn from verd
 schema_compatibility     which programs this schema serves (docs/how-to/migrate.md)
 """
 
-from common.store.tables.accounts import Action, DeskSession, DeskUser, LoginAttempt, Role
+from common.store.tables.accounts import Action, ApiToken, DeskSession, DeskUser, LoginAttempt, Role
 from common.store.tables.base import RECORD_ID_PATTERN, Base, SchemaCompatibility
 from common.store.tables.enriched import Enrichment, Heatmap, RemovedEnrichment
 from common.store.tables.harvested import (
@@ -86,6 +87,7 @@ from common.store.tables.vocabularies import KeptConcept, KeptVocabulary
 __all__ = [
     "RECORD_ID_PATTERN",
     "Action",
+    "ApiToken",
     "Audit",
     "AuditBlock",
     "AuditDraw",

@@ -1,4 +1,4 @@
-"""The users of the desk: accounts, their sessions, logins that were tried, and what was done.
+"""The users of the desk: accounts, their sessions and tokens, logins that were tried, and actions.
 
 An account that is forgotten keeps its number, which verdicts and actions have, and loses its name.
 """
@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     event,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -70,6 +71,29 @@ class DeskSession(Base):
     began_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ends_at: Mapped[datetime]
+
+
+class ApiToken(Base):
+    """The token of an account that is a program: it has no password, and only calls the HTTP API.
+
+    A request counts in the minute of the database in which it comes; `requests` is the number of
+    those in the minute of the last one, at most `per_minute` are answered.
+    """
+
+    __tablename__ = "api_token"
+    __table_args__ = (
+        CheckConstraint("length(token_sha256) = 32", name="token_sha256_form"),
+        CheckConstraint("per_minute > 0", name="per_minute_positive"),
+    )
+
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("desk_user.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    token_sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    expires_at: Mapped[datetime | None]
+    per_minute: Mapped[int]
+    minute: Mapped[datetime | None]
+    requests: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class LoginAttempt(Base):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     event,
     false,
@@ -75,6 +76,7 @@ class Job(Base):
     other records get `model_id`. `also_models` names those of the routes for workers before 0019.
     `name` is what people call the job; a later job may have it too (`worker/jobs/names.py`).
     `pruned_at` is when its chunks and failures were removed (`worker/jobs/prune.py`).
+    `request_sha256` is the hash of the request that made it, if the request has an idempotency key.
     """
 
     __tablename__ = "job"
@@ -87,6 +89,7 @@ class Job(Base):
         CheckConstraint(
             "(finished_at IS NOT NULL) = (state IN ('done', 'cancelled'))", name="finished_has_time"
         ),
+        CheckConstraint("length(request_sha256) = 32", name="request_sha256_form"),
         Index("ix_job_running", "created_at", postgresql_where=text("state = 'running'")),
     )
 
@@ -105,6 +108,7 @@ class Job(Base):
     chunks: Mapped[int] = mapped_column(server_default="0")
     submitter: Mapped[str | None]
     idempotency_key: Mapped[str | None] = mapped_column(unique=True)
+    request_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
     pruned_at: Mapped[datetime | None]

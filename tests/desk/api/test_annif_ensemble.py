@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from common.store.tables import Role
-from desk.access.tokens import PER_MINUTE, add_token
+from tests.desk.api.conftest import token
 from tests.desk.api.suggesting.drawn_model import KNOWN, drawn_model
 from tests.desk.museum import LABELS, MAP, PAINTING, Museum
 from tests.desk.served import ServedDesk, served_desk
@@ -77,10 +76,8 @@ def ensemble(annif: Path, desk: ServedDesk, museum: Museum, tmp_path: Path) -> P
     """A folder with an ensemble whose text project says `painting` of every text."""
     folder = tmp_path / "annif"
     folder.mkdir()
-    token = add_token(
-        museum.engine, "annif", role=Role.VIEWER, expires_at=None, per_minute=PER_MINUTE
-    )
-    endpoint = f"{desk.url.replace('//', f'//annif:{token}@')}/v1/projects/drawn/suggest"
+    base = desk.url.replace("//", f"//annif:{token(museum, 'annif')}@")
+    endpoint = f"{base}/v1/projects/drawn/suggest"
     (folder / "projects.cfg").write_text(PROJECTS.format(endpoint=endpoint))
     concepts = "".join(f"{uri},{label}\n" for uri, label in LABELS.items())
     (folder / "objects.csv").write_text(f"uri,label_en\n{concepts}")

@@ -106,7 +106,7 @@ def test_a_provider_without_seen_pictures_has_nothing_to_judge(museum: Museum) -
 
 def test_choosing_and_renewing_load_no_torch() -> None:
     program = (
-        "import sys, desk.review.next_to_judge, desk.review.thoughts, desk.teaching.renewal;"
+        "import sys, desk.review.next_to_judge, desk.review.thoughts, desk.steering.renewal;"
         "sys.exit('torch' in sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=300, check=False)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from common.store.teaching.refits import RefitStatus
-from desk.teaching.standing import concepts_of, curve_of
+from desk.steering.standing import concepts_of, curve_of
 
 
 def refit(result):

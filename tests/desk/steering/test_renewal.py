@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from desk.teaching.renewal import Renewals, renew
+from desk.steering.renewal import Renewals, renew
 from tests.desk.museum import DIMENSION, Museum
 
 OWN, OTHER = [f"/1/r{number}" for number in range(5)], ["/1/o1", "/1/o2"]

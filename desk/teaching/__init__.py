@@ -1,1 +1,0 @@
-"""Teach: the renewal of suggestions after a refit, and the progress of teaching."""
