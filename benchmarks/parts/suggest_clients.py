@@ -28,10 +28,11 @@ from common.fetch.addresses import AddressPolicy
 from common.fetch.client import PictureFetcher
 from common.store.bulk import copy_rows
 from common.store.embeddings import Seen, keep_vectors, save_seen
-from common.store.tables import PictureSource
+from common.store.tables import PictureSource, Role
 from common.vision.answers.heads import halved
 from common.vision.encoders.networks import build_network
 from common.vision.preprocessing import Preprocessing
+from desk.access.tokens import add_token
 from trainer.models.encoders import EncoderSource, add_encoder
 from trainer.models.registry import put_in_service
 
@@ -62,7 +63,7 @@ def suggestion_figures(engine: Engine, folder: Path, *, seconds: float) -> dict[
         desk_service(folder, uuid4(), **NO_HOST_LIMITS) as desk,
         PictureFetcher(user_agent="benchmark", policy=AddressPolicy.parse("127.0.0.0/8")) as own,
     ):
-        client = Suggesting(desk, hosts, token_of(engine))
+        client = Suggesting(desk, hosts, _token(engine))
         client.new(0)  # loads the network
         known = at_pace(client.known, seconds)
         fetching = at_pace(lambda number: own.fetch(hosts.url(number)), seconds)
@@ -116,6 +117,10 @@ def at_pace(ask: Callable[[int], object], seconds: float) -> list[float]:
 
 def p95(took: list[float]) -> float:
     return statistics.quantiles(took, n=20)[-1]
+
+
+def _token(engine: Engine) -> str:
+    return add_token(engine, "annif", role=Role.VIEWER, expires_at=None, per_minute=100_000)
 
 
 def _record(number: int) -> str:

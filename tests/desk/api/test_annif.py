@@ -1,4 +1,4 @@
-"""The desk answers as Annif does: its own client, and programs that know no more than its fields."""
+"""The desk answers as Annif does, to Annif's client and to programs that know its fields."""
 
 from collections.abc import Iterator
 from pathlib import Path
