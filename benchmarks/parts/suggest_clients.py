@@ -40,7 +40,7 @@ SUGGESTING = 10  # clients, one request a second each
 RECORDS = 1_000  # whose pictures the encoder has seen
 MEGAPIXELS, DISTINCT = 3.0, 48
 LATENCY = 0.1  # seconds
-ENCODER, SIDE = "torchvision:resnet18", 224
+ENCODER, SIDE = "timm:tf_efficientnet_lite0", 224  # where to begin without a card
 NO_HOST_LIMITS = {
     "FETCH_REQUESTS_PER_SECOND": "1000",
     "FETCH_REQUESTS_AT_A_TIME": "100",

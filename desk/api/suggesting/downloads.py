@@ -1,15 +1,15 @@
-"""Downloads of single pictures for requests that wait, by the rules that hold for workers."""
+"""Downloads of single pictures for requests that wait, by the rules that hold for workers.
+
+The limits of hosts are those of one more process, and not a share of what all workers may ask: to
+get a share of a host takes as long as its picture.
+"""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
-from threading import Lock
-
-from sqlalchemy import Engine
 
 from common.errors import RecordError
 from common.fetch.client import Fetched, PictureFetcher
 from common.fetch.download import UnreadBytes, fetch_all
-from common.fetch.shared_limits import SharedHostLimiter
+from common.fetch.host_limits import LocalHostLimiter
 from common.process.settings import ImageSettings
 from common.reasons import Reason
 
@@ -18,20 +18,15 @@ LONGEST_WAIT = 30.0  # seconds for the next picture
 
 
 class PictureDownloads:
-    """Threads share one. It takes part in the limits of hosts from its first download on."""
+    """Threads share one."""
 
-    def __init__(self, engine: Engine, settings: ImageSettings) -> None:
-        self._engine = engine
-        self._settings = settings
+    def __init__(self, settings: ImageSettings) -> None:
         self._fetcher = PictureFetcher.from_settings(settings)
-        self._limiter: SharedHostLimiter | None = None
+        self._limiter = LocalHostLimiter.from_settings(settings)
         self._unread = UnreadBytes()
-        self._opening = Lock()
-        self._exits = ExitStack()
-        self._exits.callback(self._fetcher.close)
 
     def close(self) -> None:
-        self._exits.close()
+        self._fetcher.close()
 
     def fetch(self, places: Mapping[int, tuple[str, ...]]) -> dict[int, bytes | RecordError]:
         """The bytes of each picture from the first of its URLs that has it, or the last error."""
@@ -42,7 +37,7 @@ class PictureDownloads:
             outcomes = fetch_all(
                 ((key, urls[0]) for key, urls in waiting.items()),
                 fetcher=self._fetcher,
-                limiter=self._shared_limits(),
+                limiter=self._limiter,
                 threads=min(CONNECTIONS, len(waiting)),
                 unread=self._unread,
                 next_wait=lambda _: LONGEST_WAIT,
@@ -56,13 +51,6 @@ class PictureDownloads:
                 if urls[1:] and isinstance(found[key], RecordError)
             }
         return found
-
-    def _shared_limits(self) -> SharedHostLimiter:
-        with self._opening:
-            if self._limiter is None:
-                limits = SharedHostLimiter.from_settings(self._settings, self._engine)
-                self._limiter = self._exits.enter_context(limits)
-            return self._limiter
 
 
 def _too_slow() -> RecordError:

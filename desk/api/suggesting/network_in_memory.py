@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from worker.enrich.model_pool import LoadedNetwork, ModelPool, ModelsInUse
 
 NETWORKS = 1  # that stay in memory while no request uses them
-MAX_WAIT = 0.01  # seconds that a picture waits for those of other requests to share its batch
+MAX_WAIT = 0.002  # seconds that a picture waits for those of other requests to share its batch
 
 PictureNumbers = NDArray[np.floating]
 """What a network makes of one picture: an embedding as it is kept, or probabilities."""

@@ -46,7 +46,7 @@ class PictureRows:
         self._engine = engine
         api_url = settings.europeana_api_url
         self._resolver = RecordResolver(engine, _api_if_any(), api_url=api_url)
-        self._downloads = PictureDownloads(engine, settings)
+        self._downloads = PictureDownloads(settings)
         self._network = NetworkInMemory(engine, settings.model_dir)
 
     def close(self) -> None:
