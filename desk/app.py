@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Scope
 
 from common.process.settings.desk import DeskSettings
 from desk.access.headers import Guard
+from desk.api.annif.suggester import Suggester
 from desk.api.api import PREFIX, Api
-from desk.api.suggesting.suggester import Suggester
 from desk.pages import (
     actions,
     data,

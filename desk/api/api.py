@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Router
 from starlette.types import Receive, Scope, Send
 
-from desk.api.annif import ANNIF_ROUTES
+from desk.api.annif.projects import ANNIF_ROUTES
 from desk.api.declaring import Call, Endpoint
 from desk.api.jobs import JOB_ROUTES
 from desk.api.openapi import document

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 from common.errors import UsageError
 from common.store.tables import VerdictKind
-from desk.api.annif_types import IndexedDocument
-from desk.api.suggesting.asked_pictures import asked_picture
+from desk.api.annif.annif_forms import IndexedDocument
+from desk.api.annif.asked_pictures import asked_picture
 from desk.review.verdicts import NewVerdict
 
 

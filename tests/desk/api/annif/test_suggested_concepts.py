@@ -11,7 +11,7 @@ from common.vision.answers.blocked import Blocks
 from common.vision.answers.promise import Promise
 from common.vision.answers.rule import Rule
 from common.vision.answers.tally import BINS, Tally
-from desk.api.suggesting.suggested_concepts import PromisedShare, scores_of
+from desk.api.annif.suggested_concepts import PromisedShare, scores_of
 from tests.common.vision.models import MAP, TEXTILE, THREE, TOY
 
 NOTHING_BLOCKED = Blocks.of(())

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.desk.api.annif.drawn_model import KNOWN, drawn_model
 from tests.desk.api.conftest import token
-from tests.desk.api.suggesting.drawn_model import KNOWN, drawn_model
 from tests.desk.museum import LABELS, MAP, PAINTING, Museum
 from tests.desk.served import ServedDesk, served_desk
 

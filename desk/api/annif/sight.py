@@ -17,9 +17,9 @@ from common.process.settings import ApiSettings
 from common.process.settings.desk import DeskSettings
 from common.store.embeddings import kept_vectors
 from common.store.tables import PictureChoice
-from desk.api.suggesting.asked_pictures import AskedPicture
-from desk.api.suggesting.downloads import PictureDownloads
-from desk.api.suggesting.network_in_memory import NetworkInMemory, PictureNumbers
+from desk.api.annif.asked_pictures import AskedPicture
+from desk.api.annif.downloads import PictureDownloads
+from desk.api.annif.network_in_memory import NetworkInMemory, PictureNumbers
 from desk.review.shown_models import ShownModel
 from desk.review.thoughts import embeddings_of
 from worker.enrich.resolve import PictureTarget, RecordResolver
@@ -32,14 +32,14 @@ Found = dict[int, PictureNumbers | RecordError]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureRow:
+class SightedPicture:
     """What became of an asked picture. `data_provider` is that of its record, empty if unknown."""
 
     numbers: PictureNumbers | RecordError
     data_provider: str
 
 
-class PictureRows:
+class Sight:
     """Threads share one."""
 
     def __init__(self, engine: Engine, settings: DeskSettings) -> None:
@@ -55,7 +55,7 @@ class PictureRows:
 
     def of(
         self, model: ShownModel, asked: Sequence[AskedPicture], *, choice: PictureChoice
-    ) -> list[PictureRow]:
+    ) -> list[SightedPicture]:
         """What the model's network makes of each picture.
 
         Raises:
@@ -65,7 +65,7 @@ class PictureRows:
         found |= self._read(model, targets)
         found |= self._looked_at(model, self._bytes(asked, targets, found))
         return [
-            PictureRow(
+            SightedPicture(
                 numbers=found[place],
                 data_provider=targets[place].data_provider if place in targets else "",
             )

@@ -18,11 +18,11 @@ from common.store.model_names import ModelName
 from common.vision.answers.heads import halved
 from common.vision.saved_model import bundle_sha256, load_bundle
 from common.vocabulary.concepts import VocabularyConcept
-from desk.api.suggesting.asked_pictures import AskedPicture
-from desk.api.suggesting.suggester import Suggester, Wanted
+from desk.api.annif.asked_pictures import AskedPicture
+from desk.api.annif.suggester import Suggester, Wanted
 from desk.review.shown_models import LoadedHeads, model_named
 from tests.common.vision.models import model_of
-from tests.desk.api.suggesting.drawn_model import KNOWN, NEW, drawn_model, encoder_of
+from tests.desk.api.annif.drawn_model import KNOWN, NEW, drawn_model, encoder_of
 from tests.desk.desk_process import folders
 from tests.desk.museum import MAP, PAINTING, Museum
 from tests.desk.picture_host import PictureHost, drawn
@@ -58,7 +58,7 @@ def suggested(museum, suggester, *asked, name="drawn", **wanted):
 
 
 def has_network(suggester):
-    return suggester._rows._network._pool is not None
+    return suggester._sight._network._pool is not None
 
 
 def scores(answer):
@@ -200,8 +200,8 @@ import sys
 from common.process.settings.desk import DeskSettings
 from common.store.model_names import ModelName
 from common.store.session import open_store
-from desk.api.suggesting.asked_pictures import AskedPicture
-from desk.api.suggesting.suggester import Suggester, Wanted
+from desk.api.annif.asked_pictures import AskedPicture
+from desk.api.annif.suggester import Suggester, Wanted
 from desk.review.shown_models import LoadedHeads, model_named
 
 settings, engine = DeskSettings.read(), open_store()

@@ -10,7 +10,7 @@ from common.store.in_service import STANDING
 from common.store.model_names import ModelName, version_meant
 from common.store.tables import Role
 from common.vocabulary.languages import wanted_languages
-from desk.api.annif_types import (
+from desk.api.annif.annif_forms import (
     AnnifDocuments,
     AnnifProject,
     AnnifProjects,
@@ -19,11 +19,11 @@ from desk.api.annif_types import (
     SuggestForm,
     SuggestQuery,
 )
+from desk.api.annif.asked_pictures import asked_picture
+from desk.api.annif.suggester import Suggester, SuggestionAnswer, Wanted
+from desk.api.annif.taught import verdicts_of
 from desk.api.declaring import FORM, JSON, MULTIPART, Body, Call, Endpoint, Reply
 from desk.api.problems import StatusError
-from desk.api.suggesting.asked_pictures import asked_picture
-from desk.api.suggesting.suggester import Suggester, SuggestionAnswer, Wanted
-from desk.api.taught import verdicts_of
 from desk.review.shown_models import ShownModel, model_named
 from desk.review.verdicts import judge
 

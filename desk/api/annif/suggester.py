@@ -16,10 +16,10 @@ from common.store.tables import PictureChoice
 from common.vision.answers.answering import Answering
 from common.vision.answers.blocked import Blocks
 from common.vision.bundle import Description
-from desk.api.suggesting.asked_pictures import AskedPicture
-from desk.api.suggesting.network_in_memory import PictureNumbers
-from desk.api.suggesting.picture_rows import PictureRows
-from desk.api.suggesting.suggested_concepts import (
+from desk.api.annif.asked_pictures import AskedPicture
+from desk.api.annif.network_in_memory import PictureNumbers
+from desk.api.annif.sight import Sight
+from desk.api.annif.suggested_concepts import (
     ConceptScore,
     ConceptTexts,
     PromisedShare,
@@ -86,11 +86,11 @@ class Suggester:
     def __init__(self, engine: Engine, settings: DeskSettings, heads: LoadedHeads) -> None:
         self._engine = engine
         self._heads = heads
-        self._rows = PictureRows(engine, settings)
+        self._sight = Sight(engine, settings)
 
     def close(self) -> None:
         """End what looks at pictures; no request may be in work."""
-        self._rows.close()
+        self._sight.close()
 
     def suggest(
         self, model: ShownModel, asked: Sequence[AskedPicture | None], wanted: Wanted
@@ -105,7 +105,7 @@ class Suggester:
         answering = self._heads.of(model)
         places = [place for place, each in enumerate(asked) if each is not None]
         pictures = [each for each in asked if each is not None]
-        rows = self._rows.of(model, pictures, choice=_usual_choice(answering.description))
+        rows = self._sight.of(model, pictures, choice=_usual_choice(answering.description))
         failures = dict.fromkeys(range(len(asked)), _NO_PICTURE)
         numbers: dict[int, PictureNumbers] = {}
         providers: dict[int, str] = {}

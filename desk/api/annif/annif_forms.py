@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from desk.api.annif.suggester import MOST_PICTURES, SuggestionAnswer
 from desk.api.declaring import NoQuery
-from desk.api.suggesting.suggester import MOST_PICTURES, SuggestionAnswer
 
 BACKEND = "image-enrichment"
 MANY_LANGUAGES = "mul"  # in ISO 639-2: a model has labels in all languages of its vocabulary

@@ -8,8 +8,8 @@ import requests
 from annif_client import AnnifClient
 
 from common.store.tables import Role
+from tests.desk.api.annif.drawn_model import KNOWN, NEW, drawn_model
 from tests.desk.api.conftest import token
-from tests.desk.api.suggesting.drawn_model import KNOWN, NEW, drawn_model
 from tests.desk.desk_process import PATIENCE
 from tests.desk.museum import MAP, PAINTING, Museum
 from tests.desk.picture_host import drawn

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UsageError
-from desk.api.suggesting.asked_pictures import AskedPicture, asked_picture
+from desk.api.annif.asked_pictures import AskedPicture, asked_picture
 
 RECORD, URL = "/91/vase_1", "https://museum.example/vase.jpg?size=full"
 BOOK = "Vases of Greece. See https://museum.example/vase.jpg for one."
