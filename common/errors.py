@@ -60,6 +60,10 @@ def blaming(field: str) -> Iterator[None]:
         raise
 
 
+class KeyReusedError(UsageError):
+    """An idempotency key came again, with another request."""
+
+
 class InvalidRecordIdError(UsageError):
     """A text that is neither a record ID, an item URI nor a portal URL."""
 

@@ -19,6 +19,9 @@ from common.process.settings.every import every_field
 from common.process.terminal.json_output import json_schema
 from common.process.terminal.walking import NamedCommand, all_commands
 from common.reasons import Reason, Retry
+from desk.api.api import API_ROUTES
+from desk.api.declaring import Endpoint
+from desk.api.openapi import document
 from trainer.commands.recipes import RECIPES, RecipeName, is_of
 from trainer.settings import TrainingSettings, option_of, range_of
 
@@ -28,6 +31,7 @@ REASONS = ("reason", "stage", "meaning", "tried again", "about the host", "what 
 SETTINGS = ("variable", "secret", "default", "what it is")
 TRAINING = ("option", "range", *(f"`{recipe}`" for recipe in RECIPES), "what it is")
 JSON = ("command", "schema")
+HTTP_API = ("request", "what it does", "role", "body", "answers")
 PROGRAMS = ("harvester", "trainer", "worker", "desk", "publisher", "enrichment")
 
 
@@ -106,6 +110,19 @@ def _schema(kind: Any) -> str:
     return json.dumps(json_schema(kind), indent=2, ensure_ascii=False) + "\n"
 
 
+def _route_line(route: Endpoint) -> str:
+    takes = ", ".join(f"`{body.media}`" for body in route.bodies)
+    gives = ", ".join(f"`{media}`" for media in route.also)
+    cells = (
+        f"`{route.method} /v1{route.path_format}`",
+        (route.view.__doc__ or "").partition("\n")[0],
+        route.role or "none",
+        takes,
+        ", ".join(map(str, route.answers)) + (f"; also {gives}" if gives else ""),
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "reasons.md": lambda: _page("reasons.md", REASONS, map(_reason_line, Reason)),
     "settings.md": lambda: _page(
@@ -117,6 +134,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
         map(_training_line, filter(option_of, TrainingSettings.model_fields)),
     ),
     "json.md": lambda: _page("json.md", JSON, map(_json_line, _printing())),
+    "http-api.md": lambda: _page("http-api.md", HTTP_API, map(_route_line, API_ROUTES)),
+    "openapi.json": lambda: json.dumps(document(API_ROUTES), indent=2, ensure_ascii=False) + "\n",
     **{_file(each): partial(_schema, each.json_kind) for each in _printing()},
 }
 

@@ -11,7 +11,9 @@ from desk.api.annif.projects import ANNIF_ROUTES
 from desk.api.declaring import Call, Endpoint
 from desk.api.jobs import JOB_ROUTES
 from desk.api.openapi import document
+from desk.api.outcomes import OUTCOME_ROUTES
 from desk.api.problems import problem_answer
+from desk.api.submitting import SUBMIT_ROUTES
 
 PREFIX = "/v1"
 
@@ -23,7 +25,9 @@ def openapi(_: Call) -> Response:
 
 API_ROUTES: list[Endpoint] = [
     *ANNIF_ROUTES,
+    *SUBMIT_ROUTES,
     *JOB_ROUTES,
+    *OUTCOME_ROUTES,
     Endpoint("GET", "/openapi.json", openapi, None, answers={200: dict[str, object]}),
 ]
 

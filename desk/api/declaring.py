@@ -88,7 +88,7 @@ class Endpoint(Route):
         view: its docstring describes the route in the OpenAPI document.
         role: None for what everyone may read, without a token.
         answers: the type of the JSON by status; None for an answer without a body.
-        also: media types that a successful answer may have beside JSON.
+        also: media types that a successful answer may have beside JSON, with their types.
         bodies: the forms that the body may have; empty if the route takes none.
         needs_body: whether the body may not be left out.
         most: the largest size of the body in bytes.
@@ -97,6 +97,8 @@ class Endpoint(Route):
             other requests.
         logged: parameters of the address that the log of actions gets; None if the route changes no
             data or has a log of its own.
+        headers: headers that the view reads, each with its description.
+        places: how many requests may work in this route at a time.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class Endpoint(Route):
         role: Role | None = Role.VIEWER,
         *,
         answers: Mapping[int, Any],
-        also: Sequence[str] = (),
+        also: Mapping[str, Any] | None = None,
         query: type[BaseModel] = NoQuery,
         bodies: Sequence[Body] = (),
         needs_body: bool = True,
@@ -115,6 +117,8 @@ class Endpoint(Route):
         conflicts: bool = False,
         places: int | None = None,
         logged: Sequence[str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        places: int | None = None,
     ) -> None:
         from desk.api.answering import answer  # it needs this class
 
@@ -126,7 +130,7 @@ class Endpoint(Route):
         self.view = view
         self.role = role
         self.answers = answers
-        self.also = tuple(also)
+        self.also = dict(also or {})
         self.query = query
         self.bodies = tuple(bodies)
         self.needs_body = needs_body
@@ -134,3 +138,5 @@ class Endpoint(Route):
         self.conflicts = conflicts
         self.limiter = None if places is None else CapacityLimiter(places)
         self.logged = logged
+        self.headers = dict(headers or {})
+        self.limiter = None if places is None else CapacityLimiter(places)

@@ -50,7 +50,12 @@ def document(routes: Sequence[Endpoint]) -> dict[str, Any]:
 
 def _schemas(routes: Sequence[Endpoint]) -> tuple[Mapping[Any, Any], dict[str, Any]]:
     """The schema of each type by its use, and the named ones that these refer to."""
-    answers = {kind for route in routes for kind in route.answers.values() if kind is not None}
+    answers = {
+        kind
+        for route in routes
+        for kind in (*route.answers.values(), *route.also.values())
+        if kind is not None
+    }
     bodies = {body.kind for route in routes for body in route.bodies}
     inputs: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((str(kind), ANSWER, adapter(kind)) for kind in sorted(answers | {Problem}, key=str)),
@@ -66,7 +71,7 @@ def _operation(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
         "operationId": route.view.__name__,
         "summary": summary,
         "description": " ".join(f"{description} {_needed(route)}".split()),
-        "parameters": [*_in_path(route), *_in_query(route.query)],
+        "parameters": [*_in_path(route), *_in_query(route.query), *_in_headers(route)],
         "responses": _successes(route, schemas) | _problems(route, schemas),
     }
     if route.role is None:
@@ -111,6 +116,13 @@ def _in_query(model: type[BaseModel]) -> list[dict[str, Any]]:
     ]
 
 
+def _in_headers(route: Endpoint) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "header", "description": what, "schema": {"type": "string"}}
+        for name, what in route.headers.items()
+    ]
+
+
 def _resolved(schema: Any, definitions: Mapping[str, Any]) -> Any:
     """The schema with the definitions that it refers to; they are few and small. An address cannot
     say null, so a parameter that may be left out has no such type."""
@@ -129,8 +141,9 @@ def _successes(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     for status, kind in route.answers.items():
         answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         if kind is not None:
-            answer["content"] = {JSON: {"schema": schemas[str(kind), ANSWER]}} | {
-                media: {"schema": {"type": "string"}} for media in route.also
+            kinds = {JSON: kind, **route.also}
+            answer["content"] = {
+                media: {"schema": schemas[str(each), ANSWER]} for media, each in kinds.items()
             }
         found[str(status)] = answer
     return found

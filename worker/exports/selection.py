@@ -28,6 +28,7 @@ from worker.enrich.heatmap_files import relative_path
 from worker.exports.changes import CHANGED_SINCE, Statement, change_parameters, removed_statements
 from worker.exports.labels import ExportLabels, read_labels
 from worker.exports.public_urls import published
+from worker.jobs.parts import ALL_CHUNKS, ChunkNumbers
 from worker.jobs.prune import check_not_pruned
 from worker.ledger.routes import ROUTED_MODEL
 
@@ -63,8 +64,8 @@ class Selection:
     `verdict` what reviewers say.
 
     A job's enrichments are those of its records by the model that answers for them, also if another
-    job wrote them. `since` is compared
-    with the start of the transaction that last wrote an enrichment, in database time.
+    job wrote them; `chunks`: only those of its chunks with these numbers. `since` is compared with
+    the start of the transaction that last wrote an enrichment, in database time.
     `changed_since` selects all enrichments of statements that may have changed (`changes`).
     """
 
@@ -79,12 +80,13 @@ class Selection:
     judged: str | None = None
     changed_since: datetime | None = None
     verdict: str | None = None
+    chunks: ChunkNumbers | None = None
 
     def asked(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def conditions(self) -> str:
-        named = [CONDITIONS[name] for name in self.asked() if name != "judged"]
+        named = [CONDITIONS[name] for name in self.asked() if name in CONDITIONS]
         if self.judged is not None:
             named.append(judged_conditions("enrichment")[self.judged])
         return " AND ".join(named)
@@ -116,7 +118,8 @@ CONDITIONS = {
             SELECT coalesce(alias.record_id, asked.id)
             FROM job_chunk CROSS JOIN LATERAL unnest(job_chunk.record_ids) AS asked(id)
             LEFT JOIN record_alias AS alias ON alias.old_id = asked.id
-            WHERE job_chunk.job_id = :job AND job_chunk.state = 'done')
+            WHERE job_chunk.job_id = :job AND job_chunk.state = 'done'
+              AND job_chunk.number BETWEEN :first_chunk AND :last_chunk)
         AND enrichment.model_id = (
             SELECT {ROUTED_MODEL.format(record_id="enrichment.record_id")}
             FROM job WHERE job.id = :job)
@@ -221,6 +224,7 @@ def parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
     asked = selection.asked()
     if selection.job:
         asked["odd_spellings"] = json.dumps(odd_spellings(connection))
+        asked |= (selection.chunks or ALL_CHUNKS).parameters()
     if selection.changed_since:
         asked |= change_parameters(connection, selection.changed_since)
     return asked

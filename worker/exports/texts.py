@@ -65,7 +65,7 @@ def write_jsonld(
     file = _utf_8(stream)
     findings = once_a_concept(rows)
     while page := list(islice(findings, ANNOTATIONS_A_PAGE)):
-        annotations = [_annotation(row, target, labels) for row in page]
+        annotations = [annotation_of(row, target, labels) for row in page]
         file.write(json.dumps(annotation_page(annotations), ensure_ascii=False) + "\n")
         count += len(page)
     return count
@@ -132,9 +132,10 @@ def _cells(row: EnrichmentRow) -> tuple[str, ...]:
     return (*what, confidence, row.model, *of_picture, row.verdict or "")
 
 
-def _annotation(
+def annotation_of(
     row: EnrichmentRow, target: AnnotationTarget, labels: ExportLabels
 ) -> dict[str, object]:
+    """The W3C annotation of an enrichment."""
     of_image = target == "image" and row.picture == PictureSource.MEDIA
     return concept_annotation(
         record_id=row.record_id,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
-from common.errors import UsageError
+from common.errors import KeyReusedError, UsageError
 from common.europeana.record_ids import parse_record_id
 from common.pictures.sources import PictureKinds, usual_picture
 from common.store.bulk import SORT_MEMORY, copy_rows
@@ -37,7 +37,8 @@ class JobOptions:
     `picture`: None lets the priority decide (`usual_picture`). `unseen`: leave out records that the
     model has seen, or will see for another job. `explain`: store a heatmap for each enrichment.
     `look_again`: look at all pictures, also where the encoder saw them before; `max_age`: where it
-    saw them longer ago than that.
+    saw them longer ago than that. `request_sha256`: the hash of the list and the options; the same
+    idempotency key with another one is refused.
 
     Raises:
         UsageError: name, submitter or key is empty, too long or no plain text, or there are both
@@ -54,6 +55,7 @@ class JobOptions:
     max_age: timedelta | None = None
     submitter: str | None = None
     idempotency_key: str | None = None
+    request_sha256: bytes | None = None
 
     def __post_init__(self) -> None:
         check_job_name(self.name)
@@ -102,14 +104,15 @@ class Preview:
 
 
 _KNOWN = text("""
-    SELECT job.id, job.name, job.state, job.total, job.picture, model.picture_source
+    SELECT job.id, job.name, job.state, job.total, job.picture, job.request_sha256,
+           model.picture_source
     FROM job JOIN model ON model.id = job.model_id WHERE idempotency_key = :idempotency_key
 """)
 _CREATE = text("""
     INSERT INTO job (name, model_id, priority, picture, explain, look_again, max_age, submitter,
-                     idempotency_key)
+                     idempotency_key, request_sha256)
     VALUES (:name, :model_id, :priority, :picture, :explain, :look_again, :max_age, :submitter,
-            :idempotency_key)
+            :idempotency_key, :request_sha256)
     ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
 """)
 _SUBMITTED = text("CREATE TEMPORARY TABLE submitted (record_id text) ON COMMIT DROP")
@@ -175,6 +178,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
         ModelError: there is no such model, or no model is active.
         UsageError: a text is no record ID, the model's name is malformed, the selection names
             something that does not exist, or no record is left.
+        KeyReusedError: the job with the idempotency key is of another request.
     """
     options = options or JobOptions()
     with engine.begin() as connection:
@@ -225,6 +229,12 @@ def preview(engine: Engine, records: Records, options: JobOptions | None = None)
 
 def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
     row = connection.execute(_KNOWN, asked).one()
+    known, sent = row.request_sha256, asked["request_sha256"]
+    if None not in (known, sent) and bytes(known) != sent:
+        raise KeyReusedError(
+            f"Job {row.id} has this idempotency key, for another list or other options. "
+            "Choose another key."
+        )
     pictures = PictureKinds(looks_at=row.picture, trained_on=row.picture_source)
     return Accepted(
         job_id=row.id,

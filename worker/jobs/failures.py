@@ -14,6 +14,7 @@ from common.errors import UsageError
 from common.process.foreign_text import guard_row
 from common.store.session import allow_pauses
 from worker.jobs.names import check_name
+from worker.jobs.parts import ALL_CHUNKS, ChunkNumbers
 from worker.jobs.prune import check_not_pruned
 
 ROWS_AT_ONCE = 5_000  # from the server's cursor
@@ -42,6 +43,7 @@ _FAILED = text("""
     FROM job_chunk AS chunk CROSS JOIN LATERAL unnest(chunk.record_ids) AS asked(id)
     JOIN job_failure AS failure ON failure.job_id = chunk.job_id AND failure.record_id = asked.id
     WHERE chunk.job_id = :job_id AND chunk.failed > 0
+      AND chunk.number BETWEEN :first_chunk AND :last_chunk
       AND (:every OR failure.reason = ANY(CAST(:reasons AS text[])))
     ORDER BY failure.record_id COLLATE "C"
 """)
@@ -80,14 +82,20 @@ def count_failures(engine: Engine, job_id: UUID, reasons: Sequence[str] = ()) ->
 
 @contextmanager
 def failures(
-    engine: Engine, job_id: UUID, reasons: Sequence[str] = ()
+    engine: Engine,
+    job_id: UUID,
+    reasons: Sequence[str] = (),
+    *,
+    chunks: ChunkNumbers = ALL_CHUNKS,
 ) -> Iterator[Iterator[FailedRecord]]:
     """The failed records of a job in the order of their IDs, for as long as the block lasts.
 
     Args:
         reasons: only records that failed for one of them; all if there are none.
+        chunks: only records of these chunks.
     """
     asked = {"job_id": job_id, "every": not reasons, "reasons": list(reasons)}
+    asked |= chunks.parameters()
     with engine.connect() as connection:
         allow_pauses(connection)  # the reader of the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)

@@ -19,6 +19,7 @@ class Program:
     """Calls an API with a token."""
 
     def __init__(self, desk: ServedDesk, token: str | None) -> None:
+        self.desk = desk
         self.url = f"{desk.url}/v1"
         self.token = token
         self.session = requests.Session()
@@ -56,7 +57,7 @@ def desk(filled: Museum, tmp_path: Path) -> Iterator[ServedDesk]:
 @pytest.fixture
 def programs(filled: Museum, desk: ServedDesk) -> dict[Role, Program]:
     """A program of each role; the desk has no account of a person."""
-    return {role: Program(desk, token(filled, f"a {role}", role)) for role in Role}
+    return {role: Program(desk, token(filled, f"program {role}", role)) for role in Role}
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_an_unknown_address_or_method_is_a_problem(programs: dict[Role, Program]
     check_problem(program.get("/"), 404)
     answer = program.ask("DELETE", "/jobs")
     check_problem(answer, 405)
-    assert answer.headers["allow"] == "GET, HEAD"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_a_page_of_another_site_cannot_use_a_password_of_the_browser(
