@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Scope
 from common.process.settings.desk import DeskSettings
 from desk.access.headers import Guard
 from desk.api.annif.suggester import Suggester
-from desk.api.api import PREFIX, Api
+from desk.api.api import ApiMount
 from desk.pages import (
     actions,
     data,
@@ -115,7 +115,7 @@ def routes() -> list[BaseRoute]:
     views = [route for subject in SUBJECTS for route in subject.ROUTES]
     return [
         *views,
-        Mount(PREFIX, Api()),
+        ApiMount(),
         Mount("/assets", VersionedFiles(directory=ASSETS)),
         Route("/favicon.ico", favicon),  # bookmarks and tab lists ask for it without reading a page
         page("/{path:path}", see.nothing),

@@ -1,10 +1,11 @@
 """The routes below /v1, and the problems of addresses and methods that none of them has."""
 
+import re
 from functools import cache
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match, Router
+from starlette.routing import Match, Mount, Router
 from starlette.types import Receive, Scope, Send
 
 from desk.api.annif.projects import ANNIF_ROUTES
@@ -48,6 +49,14 @@ class Api:
             await self._router(scope, receive, send)
         except HTTPException as error:
             await _problem(error, scope)(scope, receive, send)
+
+
+class ApiMount(Mount):
+    """All addresses below PREFIX, with line breaks too, which a path of Starlette does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(PREFIX, Api())
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
 
 def _problem(error: HTTPException, scope: Scope) -> Response:

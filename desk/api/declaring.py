@@ -93,8 +93,6 @@ class Endpoint(Route):
         needs_body: whether the body may not be left out.
         most: the largest size of the body in bytes.
         conflicts: whether the state of what it is about may refuse it, with 409.
-        places: how many requests may wait in this route at a time, so that it does not hold up
-            other requests.
         logged: parameters of the address that the log of actions gets; None if the route changes no
             data or has a log of its own.
         headers: headers that the view reads, each with its description.
@@ -115,7 +113,6 @@ class Endpoint(Route):
         needs_body: bool = True,
         most: int = MOST_OF_BODY,
         conflicts: bool = False,
-        places: int | None = None,
         logged: Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
         places: int | None = None,
@@ -136,7 +133,6 @@ class Endpoint(Route):
         self.needs_body = needs_body
         self.most = most
         self.conflicts = conflicts
-        self.limiter = None if places is None else CapacityLimiter(places)
         self.logged = logged
         self.headers = dict(headers or {})
         self.limiter = None if places is None else CapacityLimiter(places)
