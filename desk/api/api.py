@@ -25,10 +25,10 @@ def openapi(_: Call) -> Response:
 
 
 API_ROUTES: list[Endpoint] = [
-    *ANNIF_ROUTES,
     *SUBMIT_ROUTES,
     *JOB_ROUTES,
     *OUTCOME_ROUTES,
+    *ANNIF_ROUTES,
     Endpoint("GET", "/openapi.json", openapi, None, answers={200: dict[str, object]}),
 ]
 
