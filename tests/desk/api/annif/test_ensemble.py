@@ -1,6 +1,7 @@
 """Annif itself, in an environment of its own, weighs texts and pictures together."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from common.vocabulary.concepts import Vocabulary, VocabularyConcept
+from common.vocabulary.writing import written as as_file
 from tests.desk.api.annif.drawn_model import KNOWN, drawn_model
 from tests.desk.api.conftest import token
 from tests.desk.museum import LABELS, MAP, PAINTING, Museum
@@ -20,27 +23,14 @@ FOLDER = Path(sys.prefix) / f"annif-{VERSION}"  # goes when the environment of t
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2 * SECONDS)]
 
-PROJECTS = f"""
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "how-to" / "annif.md"
+TEXT_PROJECT = f"""
 [text]
 name=Text
 language=en
 backend=dummy
 vocab=objects
 uri={PAINTING}
-
-[picture]
-name=Pictures
-language=en
-backend=http
-vocab=objects
-endpoint={{endpoint}}
-
-[text-and-picture]
-name=Text and picture
-language=en
-backend=ensemble
-vocab=objects
-sources=text:1,picture:3
 """
 
 
@@ -73,15 +63,24 @@ def desk(museum: Museum, tmp_path: Path) -> Iterator[ServedDesk]:
 
 @pytest.fixture
 def ensemble(annif: Path, desk: ServedDesk, museum: Museum, tmp_path: Path) -> Path:
-    """A folder with an ensemble whose text project says `painting` of every text."""
+    """A folder with the page's ensemble, whose texts are all about a painting."""
     folder = tmp_path / "annif"
     folder.mkdir()
+    (projects,) = re.findall(r"```ini\n(.*?)```", PAGE.read_text(), re.DOTALL)
     base = desk.url.replace("//", f"//annif:{token(museum, 'annif')}@")
-    endpoint = f"{base}/v1/projects/drawn/suggest"
-    (folder / "projects.cfg").write_text(PROJECTS.format(endpoint=endpoint))
-    concepts = "".join(f"{uri},{label}\n" for uri, label in LABELS.items())
-    (folder / "objects.csv").write_text(f"uri,label_en\n{concepts}")
-    annif_says(annif, folder, "load-vocab", "objects", "objects.csv")
+    for written, ours in [
+        ("https://annif:TOKEN@desk.museum.example", base),
+        ("/projects/pilot/", "/projects/drawn/"),
+    ]:
+        assert written in projects
+        projects = projects.replace(written, ours)
+    (folder / "projects.cfg").write_text(TEXT_PROJECT + projects)
+    concepts = [
+        VocabularyConcept(uri=uri, category=label, labels={"en": label})
+        for uri, label in LABELS.items()
+    ]
+    (folder / "objects.ttl").write_text(as_file(Vocabulary.of(concepts), "turtle"))
+    annif_says(annif, folder, "load-vocab", "objects", "objects.ttl")
     return folder
 
 
@@ -114,7 +113,7 @@ def test_an_ensemble_weighs_texts_and_pictures(annif: Path, ensemble: Path) -> N
     as_text = suggested(annif, ensemble, text=KNOWN)
     assert as_text == both
     without_picture = suggested(annif, ensemble)
-    assert without_picture == {PAINTING: pytest.approx(1 / 4)}
+    assert without_picture == {PAINTING: pytest.approx(1 / 3, abs=1e-4)}
     lost = suggested(annif, ensemble, "europeana_id=/1/lost")
     assert lost == without_picture
     assert both[PAINTING] >= without_picture[PAINTING]
