@@ -15,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
+import psutil
 import requests
 import torch
 from sqlalchemy import Engine
@@ -68,10 +69,12 @@ def suggestion_figures(engine: Engine, folder: Path, *, seconds: float) -> dict[
         known = at_pace(client.known, seconds)
         fetching = at_pace(lambda number: own.fetch(hosts.url(number)), seconds)
         new = at_pace(client.new, seconds)
+        memory = psutil.Process(desk.pid).memory_info().rss
     took = {"known_picture": known, "new_picture": new, "fetching": fetching}
     figures = {f"{name}_p95_ms": 1_000 * p95(each) for name, each in took.items()}
     figures |= {f"{name}_median_ms": 1_000 * statistics.median(each) for name, each in took.items()}
     figures["new_picture_p95_times_fetching"] = p95(new) / p95(fetching)
+    figures["desk_memory_mib"] = memory / (1 << 20)
     return figures | {"suggestions": len(known) + len(new), "suggestions_failed": client.failed}
 
 
