@@ -15,6 +15,7 @@ from common.europeana.api import EuropeanaApi
 from common.fetch.answers import sniff
 from common.process.settings import ApiSettings
 from common.process.settings.desk import DeskSettings
+from common.reasons import Reason
 from common.store.embeddings import kept_vectors
 from common.store.tables import PictureChoice
 from desk.api.annif.asked_pictures import AskedPicture
@@ -26,6 +27,7 @@ from worker.enrich.resolve import PictureTarget, RecordResolver
 
 LONGEST_QUOTA_WAIT = 2.0  # seconds for Europeana's APIs, since someone waits
 
+Pictures = Mapping[int, AskedPicture]
 Targets = Mapping[int, PictureTarget]
 Found = dict[int, PictureNumbers | RecordError]
 """What became of pictures, by their places in the question."""
@@ -33,9 +35,9 @@ Found = dict[int, PictureNumbers | RecordError]
 
 @dataclass(frozen=True, kw_only=True)
 class SightedPicture:
-    """What became of an asked picture. `data_provider` is that of its record, empty if unknown."""
+    """A picture that was read or looked at; `data_provider` is its record's, empty if unknown."""
 
-    numbers: PictureNumbers | RecordError
+    numbers: PictureNumbers
     data_provider: str
 
 
@@ -54,28 +56,21 @@ class Sight:
         self._downloads.close()
 
     def of(
-        self, model: ShownModel, asked: Sequence[AskedPicture], *, choice: PictureChoice
-    ) -> list[SightedPicture]:
-        """What the model's network makes of each picture.
+        self, model: ShownModel, asked: Sequence[AskedPicture | None], *, choice: PictureChoice
+    ) -> list[SightedPicture | RecordError]:
+        """What the model's network makes of each picture; None is no picture.
 
         Raises:
             ModelError, DeviceError: see `NetworkInMemory.look_at`.
         """
-        targets, found = self._resolved(asked, choice)
+        pictures = {place: each for place, each in enumerate(asked) if each is not None}
+        targets, found = self._resolved(pictures, choice)
         found |= self._read(model, targets)
-        found |= self._looked_at(model, self._bytes(asked, targets, found))
-        return [
-            SightedPicture(
-                numbers=found[place],
-                data_provider=targets[place].data_provider if place in targets else "",
-            )
-            for place in range(len(asked))
-        ]
+        found |= self._looked_at(model, self._bytes(pictures, targets, found))
+        return [_sighted(found.get(place), targets.get(place)) for place in range(len(asked))]
 
-    def _resolved(
-        self, asked: Sequence[AskedPicture], choice: PictureChoice
-    ) -> tuple[Targets, Found]:
-        wanted = {place: each.record_id for place, each in enumerate(asked) if each.record_id}
+    def _resolved(self, asked: Pictures, choice: PictureChoice) -> tuple[Targets, Found]:
+        wanted = {place: each.record_id for place, each in asked.items() if each.record_id}
         if not wanted:
             return {}, {}
         targets, errors = self._resolver.resolve(list(set(wanted.values())), picture=choice)
@@ -93,12 +88,12 @@ class Sight:
         return {place: vector for place, vector in of_places.items() if vector is not None}
 
     def _bytes(
-        self, asked: Sequence[AskedPicture], targets: Targets, found: Found
+        self, asked: Pictures, targets: Targets, found: Found
     ) -> dict[int, bytes | RecordError]:
         """The bytes of pictures that are still open: as they were sent, or from their hosts."""
         sent: dict[int, bytes | RecordError] = {}
         places: dict[int, tuple[str, ...]] = {}
-        for place, each in enumerate(asked):
+        for place, each in asked.items():
             if each.content is not None:
                 sent[place] = _checked(each.content)
             elif each.url is not None:
@@ -121,6 +116,16 @@ class Sight:
             looked = self._network.look_at(model.id, list(new.values()))
             known |= zip(new, looked, strict=True)
         return errors | {key: known[digest] for key, digest in digests.items()}
+
+
+def _sighted(
+    found: PictureNumbers | RecordError | None, target: PictureTarget | None
+) -> SightedPicture | RecordError:
+    if found is None:
+        return Reason.NO_PICTURE.error("the document names no picture")
+    if isinstance(found, RecordError):
+        return found
+    return SightedPicture(numbers=found, data_provider=target.data_provider if target else "")
 
 
 def _api_if_any() -> EuropeanaApi | None:

@@ -129,4 +129,6 @@ def texts_of(
     """Labels in the first language that has one, as the desk shows them, and notations."""
     asked = {"vocabulary_id": vocabulary_id, "uris": list(uris), "languages": list(languages)}
     rows = connection.execute(_TEXTS, asked)
-    return {row.uri: ConceptTexts(label=row.label, notation=row.notation) for row in rows}
+    return {
+        row.uri: ConceptTexts(label=row.label or row.uri, notation=row.notation) for row in rows
+    }

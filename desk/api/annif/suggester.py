@@ -3,7 +3,7 @@
 Annif knows `uri`, `label`, `notation` and `score`; what stands beside them, it ignores.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,12 @@ from sqlalchemy import Engine
 
 from common.errors import RecordError
 from common.process.settings.desk import DeskSettings
-from common.reasons import Reason
 from common.store.tables import PictureChoice
 from common.vision.answers.answering import Answering
 from common.vision.answers.blocked import Blocks
 from common.vision.bundle import Description
 from desk.api.annif.asked_pictures import AskedPicture
-from desk.api.annif.network_in_memory import PictureNumbers
-from desk.api.annif.sight import Sight
+from desk.api.annif.sight import Sight, SightedPicture
 from desk.api.annif.suggested_concepts import (
     ConceptScore,
     ConceptTexts,
@@ -30,7 +28,6 @@ from desk.api.annif.suggested_concepts import (
 from desk.review.shown_models import LoadedHeads, ShownModel
 
 MOST_PICTURES = 32  # of a request
-_NO_PICTURE = Reason.NO_PICTURE.error("the document names no picture")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,37 +100,24 @@ class Suggester:
             DeviceError: the device fails.
         """
         answering = self._heads.of(model)
-        places = [place for place, each in enumerate(asked) if each is not None]
-        pictures = [each for each in asked if each is not None]
-        rows = self._sight.of(model, pictures, choice=_usual_choice(answering.description))
-        failures = dict.fromkeys(range(len(asked)), _NO_PICTURE)
-        numbers: dict[int, PictureNumbers] = {}
-        providers: dict[int, str] = {}
-        for place, row in zip(places, rows, strict=True):
-            if isinstance(row.numbers, RecordError):
-                failures[place] = row.numbers
-            else:
-                numbers[place], providers[place] = row.numbers, row.data_provider
-        results = self._results(
-            model, answering, list(numbers.values()), providers.values(), wanted
-        )
-        found = dict(zip(numbers, results, strict=True))
+        sighted = self._sight.of(model, asked, choice=_usual_choice(answering.description))
+        seen = [each for each in sighted if isinstance(each, SightedPicture)]
+        results = iter(self._results(model, answering, seen, wanted) if seen else ())
         return [
-            SuggestionAnswer(results=found[place]) if place in found else _failed(failures[place])
-            for place in range(len(asked))
+            SuggestionAnswer(results=next(results))
+            if isinstance(each, SightedPicture)
+            else _failed(each)
+            for each in sighted
         ]
 
     def _results(
         self,
         model: ShownModel,
         answering: Answering,
-        numbers: Sequence[PictureNumbers],
-        providers: Iterable[str],
+        seen: Sequence[SightedPicture],
         wanted: Wanted,
     ) -> list[tuple[ConceptSuggestion, ...]]:
-        if not numbers:
-            return []
-        answers = answering.answers(np.stack(numbers))
+        answers = answering.answers(np.stack([each.numbers for each in seen]))
         with self._engine.connect() as connection:
             blocks = Blocks.read(connection)
             scores = [
@@ -141,11 +125,11 @@ class Suggester:
                     answering.description,
                     answer,
                     blocks=blocks,
-                    data_provider=data_provider,
+                    data_provider=each.data_provider,
                     limit=wanted.limit,
                     threshold=wanted.threshold,
                 )
-                for data_provider, answer in zip(providers, answers, strict=True)
+                for each, answer in zip(seen, answers, strict=True)
             ]
             uris = {score.uri for of_picture in scores for score in of_picture}
             texts = texts_of(connection, model.vocabulary_id, uris, languages=wanted.languages)
