@@ -41,6 +41,7 @@ SUGGESTING = 10  # clients, one request a second each
 RECORDS = 1_000  # whose pictures the encoder has seen
 MEGAPIXELS, DISTINCT = 3.0, 48
 LATENCY = 0.1  # seconds
+WARM_UP = 5.0  # seconds: decoders and threads start when they are first needed
 ENCODER, SIDE = "timm:tf_efficientnet_lite0", 224  # where to begin without a card
 NO_HOST_LIMITS = {
     "FETCH_REQUESTS_PER_SECOND": "1000",
@@ -66,6 +67,7 @@ def suggestion_figures(engine: Engine, folder: Path, *, seconds: float) -> dict[
     ):
         client = Suggesting(desk, hosts, _token(engine))
         client.new(0)  # loads the network
+        at_pace(client.new, WARM_UP)
         known = at_pace(client.known, seconds)
         fetching = at_pace(lambda number: own.fetch(hosts.url(number)), seconds)
         new = at_pace(client.new, seconds)
