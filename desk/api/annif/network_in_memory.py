@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from common.errors import RecordError
 from common.pictures.decoders import Decoders
+from common.process.cores import switch_threads_often
 from common.reasons import Reason
 from common.vision.answers.heads import halved
 
@@ -70,6 +71,7 @@ class NetworkInMemory:
                 from worker.enrich.model_pool import ModelPool
 
                 torch.set_num_threads(1)  # of each thread that computes, as in workers
+                switch_threads_often()  # else other requests wait for those that look
                 self._pool = ModelPool(
                     self._engine,
                     self._model_dir,
