@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from common.process.settings.desk import DeskSettings
 from desk.access.headers import Guard
+from desk.api.annif.suggester import Suggester
 from desk.api.api import ApiMount
 from desk.pages import (
     actions,
@@ -72,6 +73,7 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
         thumbnails=Thumbnails(engine, settings),
         heads=LoadedHeads(settings.model_dir),
     )
+    suggester = Suggester(engine, settings, desk.heads)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -79,11 +81,13 @@ def create_app(engine: Engine, settings: DeskSettings) -> ASGIApp:
         renewals.start()
         yield
         renewals.stop()
+        suggester.close()
         desk.thumbnails.close()
 
     all_routes = routes()
     app = Starlette(routes=all_routes, lifespan=lifespan)
     app.state.desk = desk
+    app.state.suggester = suggester
     guarded = Guard(app, settings=settings)
     paths = [each.path for each in all_routes if isinstance(each, Route | Mount)]
     return Metered(guarded, paths=paths)

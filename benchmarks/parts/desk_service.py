@@ -84,11 +84,14 @@ class DeskService:
 
 
 @contextmanager
-def desk_service(folder: Path, job: UUID) -> Iterator[DeskService]:
-    """Run a desk on the store of DATABASE_URL, which has the job."""
+def desk_service(folder: Path, job: UUID, **variables: str) -> Iterator[DeskService]:
+    """Run a desk on the store of DATABASE_URL, which has the job, with these settings besides."""
     log = folder / "desk.log"
     settings = {"DESK_CACHE_DIR": str(folder / "cache"), "MODEL_DIR": str(folder / "models")}
-    command, environment = program("desk", "serve", "--port", "0"), os.environ | settings
+    command, environment = (
+        program("desk", "serve", "--port", "0"),
+        os.environ | settings | variables,
+    )
     with (
         log.open("w") as errors,
         subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=errors) as process,

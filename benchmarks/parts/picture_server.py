@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from PIL import Image
 
@@ -27,12 +28,13 @@ _NOTHING_FOUND = b'{"success": true, "itemsCount": 0, "totalResults": 0, "items"
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """How the hosts answer."""
+    """How the hosts answer: with the JPEGs of a folder, or with noise of `mean_bytes`."""
 
     hosts: int
     latency: float = 0.1
     fault_share: float = 0.03
     mean_bytes: int = 370_000
+    folder: Path | None = None
 
     def fault(self, number: int) -> str | None:
         """The fault of this picture; None if it has none."""
@@ -74,7 +76,10 @@ def host_address(number: int) -> str:
 class _Hosts:
     def __init__(self, options: ServerOptions) -> None:
         self.options = options
-        self.pictures = _draw_pictures(options.mean_bytes)
+        if options.folder is None:
+            self.pictures = _draw_pictures(options.mean_bytes)
+        else:
+            self.pictures = [each.read_bytes() for each in sorted(options.folder.glob("*.jpg"))]
 
     def answer(self, path: bytes) -> tuple[bytes, bool]:
         """The bytes to send, and whether the connection stays open."""

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Mount, Router
 from starlette.types import Receive, Scope, Send
 
+from desk.api.annif.projects import ANNIF_ROUTES
 from desk.api.declaring import Call, Endpoint
 from desk.api.jobs import JOB_ROUTES
 from desk.api.openapi import document
@@ -27,6 +28,7 @@ API_ROUTES: list[Endpoint] = [
     *SUBMIT_ROUTES,
     *JOB_ROUTES,
     *OUTCOME_ROUTES,
+    *ANNIF_ROUTES,
     Endpoint("GET", "/openapi.json", openapi, None, answers={200: dict[str, object]}),
 ]
 

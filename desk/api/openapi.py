@@ -26,7 +26,7 @@ _SCHEMES = {
 _INFO = {
     "title": "Europeana image enrichment",
     "version": "1",
-    "description": "Submit records, follow jobs, and read enrichments.",
+    "description": "Submit records, follow jobs, read enrichments, and ask what pictures show.",
 }
 ANSWER: JsonSchemaMode = "serialization"
 BODY: JsonSchemaMode = "validation"

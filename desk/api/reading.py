@@ -89,7 +89,13 @@ def _bounded(request: Request, most: int) -> Bounded:
 
 
 async def _form(request: Request, route: Endpoint, declared: Body) -> BaseModel:
-    form = await read_form(request, most=route.most, most_fields=MOST_FIELDS, most_files=MOST_FILES)
+    form = await read_form(
+        request,
+        most=route.most,
+        most_fields=MOST_FIELDS,
+        most_files=MOST_FILES,
+        longest=route.most,
+    )
     try:
         fields = [
             (name, await value.read() if isinstance(value, UploadFile) else value)

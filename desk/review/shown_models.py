@@ -66,10 +66,12 @@ _SERVING = text(f"""
          AND service.data_provider = :data_provider
 """)
 # Without labels: those of all concepts of all models would take long.
-_ALL = text("""
+_BARE = """
     SELECT id, name, version, path, sha256, encoder_id, vocabulary_id, NULL AS concepts
-    FROM model ORDER BY name, version DESC
-""")
+    FROM model
+"""
+_ALL = text(f"{_BARE} ORDER BY name, version DESC")
+_BARELY_NAMED = text(f"{_BARE} WHERE name = :name AND version = :version")
 
 
 def models_of(connection: Connection, filters: ViewFilters) -> list[ShownModel]:
@@ -96,6 +98,17 @@ def model_for(connection: Connection, data_provider: str) -> ShownModel | None:
 def all_models(connection: Connection) -> list[ShownModel]:
     """All models without their concepts, the newest version of each name first."""
     return _shown(connection, _ALL, {})
+
+
+def model_named(connection: Connection, wanted: ModelName) -> ShownModel | None:
+    """A model without its concepts; see `version_meant`. None if there is no such model.
+
+    Raises:
+        UsageError: the name alone may mean several versions.
+    """
+    meant = version_meant(connection, wanted)
+    asked = {"name": meant.name, "version": meant.version}
+    return next(iter(_shown(connection, _BARELY_NAMED, asked)), None)
 
 
 def _shown(

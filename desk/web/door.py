@@ -94,12 +94,18 @@ class Door:
 
 
 async def read_form(
-    request: Request, *, most: int, most_fields: int, most_files: int = 0
+    request: Request,
+    *,
+    most: int,
+    most_fields: int,
+    most_files: int = 0,
+    longest: int = LONGEST_FIELD,
 ) -> FormData:
     """The form of a request, in UTF-8 as our own pages send it.
 
     Args:
         most: the largest size of the whole form in bytes.
+        longest: that of a form without files, or of a field beside files.
 
     Raises:
         HTTPException: the form is malformed or too large.
@@ -109,13 +115,11 @@ async def read_form(
     if "charset" in _UTF_8.sub("", kind):
         raise HTTPException(400, "It is not in UTF-8.")  # some other codecs raise other errors
     is_short = kind.startswith(_URLENCODED)
-    bounded = Bounded(request, min(most, LONGEST_FIELD) if is_short else most)
+    bounded = Bounded(request, min(most, longest) if is_short else most)
     bounded.check(int(request.headers.get("content-length", "0")))
     if is_short:
         return await run_in_threadpool(_fields, await bounded.body(), most_fields)
-    return await bounded.form(
-        max_fields=most_fields, max_files=most_files, max_part_size=LONGEST_FIELD
-    )
+    return await bounded.form(max_fields=most_fields, max_files=most_files, max_part_size=longest)
 
 
 def _fields(body: bytes, most_fields: int) -> FormData:

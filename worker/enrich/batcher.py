@@ -22,7 +22,7 @@ from common.vision.runtimes import Runtime
 from common.vision.served import Rows
 from worker import metrics
 
-MAX_WAIT = 0.2  # seconds that a picture waits for others to share its batch
+MAX_WAIT = 0.2  # seconds that a picture of a job waits for others to share its batch
 QUEUED_BATCHES = 4  # at which submitting blocks: decoding must not outrun the device
 Row = NDArray[np.floating]
 """What a network says of one picture: probabilities (classes,), or an embedding (dimension,)."""
@@ -45,9 +45,10 @@ class Batcher:
     than one batch on all cores.
     """
 
-    def __init__(self, runtime: Runtime, *, batch_size: int) -> None:
+    def __init__(self, runtime: Runtime, *, batch_size: int, max_wait: float = MAX_WAIT) -> None:
         self._runtime = runtime
         self._batch_size = batch_size
+        self._max_wait = max_wait
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._stopped = False
@@ -93,7 +94,7 @@ class Batcher:
             self._changed.wait_for(lambda: self._stopped or self._waiting)
             if self._waiting:
                 spent = time.perf_counter() - self._waiting[0].since
-                self._changed.wait_for(self._is_full, timeout=max(0.0, MAX_WAIT - spent))
+                self._changed.wait_for(self._is_full, timeout=max(0.0, self._max_wait - spent))
             count = min(self._batch_size, len(self._waiting))
             batch = [self._waiting.popleft() for _ in range(count)]
             self._changed.notify_all()  # there is room again

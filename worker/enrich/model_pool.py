@@ -30,7 +30,7 @@ from common.vision.runtimes import Runtime, RuntimeChoice, choose_runtime
 from common.vision.runtimes.choice import EXPORTS, check_self_test, is_float16_refused
 from common.vision.saved_model import load_bundle, load_on_encoder
 from common.vision.served import Served
-from worker.enrich.batcher import Batcher
+from worker.enrich.batcher import MAX_WAIT, Batcher
 from worker.enrich.slots import Slots
 
 log = structlog.get_logger()
@@ -77,6 +77,7 @@ class LoadedNetwork:
         runtime: Runtime,
         *,
         batch_size: int | None = None,
+        max_wait: float = MAX_WAIT,
         models: Mapping[int, Model] | None = None,
         encoder: Encoder | None = None,
     ) -> None:
@@ -86,7 +87,8 @@ class LoadedNetwork:
         self._explained: Served | None = None
         self._testing = threading.Lock()
         self.runtime = runtime.name
-        self.batcher = Batcher(runtime, batch_size=batch_size or runtime.batch_size)
+        size = batch_size or runtime.batch_size
+        self.batcher = Batcher(runtime, batch_size=size, max_wait=max_wait)
         self.batcher.start()
 
     def model(self, loaded: LoadedModel) -> Model:
@@ -162,7 +164,7 @@ class ModelsInUse:
 class ModelPool:
     """Loads a model when a chunk first needs it, and a network when it is to look at a picture.
 
-    Beyond MAX_LOADED, networks that no chunk uses are dropped, the longest unused first.
+    Beyond `most_networks`, networks that no chunk uses are dropped, the longest unused first.
     """
 
     def __init__(
@@ -174,15 +176,17 @@ class ModelPool:
         cache_dir: Path | None = None,
         device: torch.device | None = None,
         batch_size: int | None = None,
+        max_wait: float = MAX_WAIT,
+        most_networks: int = MAX_LOADED,
     ) -> None:
         self._engine = engine
         self._model_dir = model_dir
         cache_dir = cache_dir or model_dir / EXPORTS
         self._choose = partial(choose_runtime, choice=runtime, cache_dir=cache_dir, device=device)
-        self._batch_size = batch_size
+        self._batch_size, self._max_wait = batch_size, max_wait
         self.in_float32: set[str] = set()  # titles of models whose float16 was refused
         self._models: Slots[LoadedModel] = Slots(MAX_HEADS, lambda _: None)
-        self._networks: Slots[LoadedNetwork] = Slots(MAX_LOADED, lambda one: one.batcher.stop())
+        self._networks: Slots[LoadedNetwork] = Slots(most_networks, lambda one: one.batcher.stop())
 
     @property
     def has_model(self) -> bool:
@@ -278,7 +282,13 @@ class ModelPool:
         check_self_test(model, runtime)
         log.info("network loaded", network=model.served.title, runtime=runtime.name)
         models = {first.id: _sharing(model, first)}
-        return LoadedNetwork(runtime, batch_size=self._batch_size, models=models, encoder=encoder)
+        return LoadedNetwork(
+            runtime,
+            batch_size=self._batch_size,
+            max_wait=self._max_wait,
+            models=models,
+            encoder=encoder,
+        )
 
 
 def _named(encoder: str | None) -> str:

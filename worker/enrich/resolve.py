@@ -44,7 +44,9 @@ _STORED = text("""
 
 
 class RecordResolver:
-    def __init__(self, engine: Engine, api: EuropeanaApi, *, api_url: str) -> None:
+    """Threads share one. Without an `api`, it knows the records of the store alone."""
+
+    def __init__(self, engine: Engine, api: EuropeanaApi | None, *, api_url: str) -> None:
         self._engine = engine
         self._api = api
         self._api_url = api_url
@@ -81,6 +83,9 @@ class RecordResolver:
     ) -> tuple[Mapping[str, RecordMetadata], dict[str, RecordError]]:
         if not record_ids:
             return {}, {}
+        if self._api is None:
+            error = Reason.UNKNOWN_RECORD.error("the store has no record of this ID")
+            return {}, dict.fromkeys(record_ids, error)
         try:
             told = look_up(self._api, record_ids)
         except ApiError as error:

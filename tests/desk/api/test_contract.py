@@ -1,5 +1,6 @@
 """Schemathesis sends what the OpenAPI document allows, and what it does not, with each role."""
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from common.store.tables import Role
 from desk.api.api import API_ROUTES
 from desk.api.declaring import Endpoint
 from desk.api.openapi import document
+from tests.desk.api.annif.drawn_model import drawn_model
 from tests.desk.api.conftest import Program, token
 from tests.desk.museum import Museum
 from tests.desk.served import ServedDesk
@@ -34,7 +36,7 @@ CHECKS: list[CheckFunction] = [
 ]
 STATES = "SELECT id, state, request_sha256 FROM job ORDER BY id"
 REFUSED_EARLIER = {401, 404, 405}  # a header that is no token, or another address
-JOB = st.sampled_from(["known", "unknown"])
+IS_KNOWN = st.booleans()
 
 
 def may(role: Role, route: Endpoint) -> bool:
@@ -68,7 +70,8 @@ def _ask(
     is_allowed: bool,
     examples: int,
 ) -> None:
-    known: UUID = museum.the_job  # type: ignore[attr-defined]
+    job: UUID = museum.the_job  # type: ignore[attr-defined]
+    known = {"job": str(job), "model": "drawn"}
 
     @settings(
         max_examples=examples,
@@ -77,10 +80,12 @@ def _ask(
         derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=operation.as_strategy(generation_mode=mode), job=JOB)
-    def ask(case: schemathesis.Case, job: str) -> None:
-        if job == "known" and "job" in case.path_parameters:
-            case.path_parameters["job"] = str(known)
+    @given(case=operation.as_strategy(generation_mode=mode), is_known=IS_KNOWN)
+    def ask(case: schemathesis.Case, is_known: bool) -> None:
+        if is_known:
+            case.path_parameters |= {
+                name: value for name, value in known.items() if name in case.path_parameters
+            }
         answer = case.call(
             base_url=program.url, headers={"Authorization": f"Bearer {program.token}"}
         )
@@ -91,7 +96,10 @@ def _ask(
     ask()
 
 
-def check_role(museum: Museum, desk: ServedDesk, role: Role, *, examples: int) -> None:
+def check_role(
+    museum: Museum, desk: ServedDesk, folder: Path, role: Role, *, examples: int
+) -> None:
+    drawn_model(museum, folder)
     program = Program(desk, token(museum, "fuzz", role, per_minute=1_000_000))
     before = museum.rows(EVERYTHING), museum.rows(STATES)
     ask_all(museum, program, role, examples)
@@ -100,14 +108,16 @@ def check_role(museum: Museum, desk: ServedDesk, role: Role, *, examples: int) -
 
 
 @pytest.mark.parametrize("role", Role)
-def test_no_answer_breaks_the_contract(filled: Museum, desk: ServedDesk, role: Role) -> None:
-    check_role(filled, desk, role, examples=8)
+def test_no_answer_breaks_the_contract(
+    filled: Museum, desk: ServedDesk, tmp_path: Path, role: Role
+) -> None:
+    check_role(filled, desk, tmp_path, role, examples=8)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("role", Role)
 def test_no_answer_of_many_breaks_the_contract(
-    filled: Museum, desk: ServedDesk, role: Role
+    filled: Museum, desk: ServedDesk, tmp_path: Path, role: Role
 ) -> None:
-    check_role(filled, desk, role, examples=100)
+    check_role(filled, desk, tmp_path, role, examples=100)

@@ -94,6 +94,18 @@ def test_the_longest_unused_network_is_dropped(
     assert threading.active_count() == before
 
 
+def test_a_pool_may_keep_fewer_networks(engine: Engine, tmp_path: Path) -> None:
+    pool = ModelPool(engine, tmp_path, runtime="torch", most_networks=1)
+    first, second = (promote(engine, tmp_path, number, members=number) for number in (1, 2))
+    with pool.use(first) as used:
+        network = used.network()
+    with pool.use(second) as used:
+        used.network()
+    with pool.use(first) as used:
+        assert used.network() is not network
+    pool.close()
+
+
 def test_a_model_that_does_not_say_what_it_said_is_refused(
     engine: Engine, pool: ModelPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
