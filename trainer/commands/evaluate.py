@@ -16,7 +16,14 @@ from trainer.commands.options import (
     labelled_pictures,
     open_model,
 )
-from trainer.commands.printing import effect_listing, number, print_line, print_listing, warn
+from trainer.commands.printing import (
+    NO_PROMISE,
+    effect_listing,
+    number,
+    print_line,
+    print_listing,
+    warn,
+)
 from trainer.scoring.evaluation import ModelScores
 from trainer.scoring.promise_check import CheckedConcept, CheckedPromise
 
@@ -192,7 +199,7 @@ def about_other_providers(check: CheckedPromise) -> str:
 def promise_in_a_line(check: CheckedPromise) -> str:
     states = [each.promise for each in check.concepts.values() if each.promise != "off"]
     if not states:
-        return "Every concept is off, so there is no promise."
+        return NO_PROMISE
     if check.broken:
         broken = ((label, check.concepts[label]) for label in check.broken)
         named = ", ".join(f"{label} ({c.precision:.2f} of {c.written:,})" for label, c in broken)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from trainer.scoring.metrics import Summary
     from trainer.scoring.thresholds import Effect
 
+NO_PROMISE = "Every concept is off, so there is no promise."
+
 
 def print_line(line: str, *, style: str = "") -> None:
     SafeConsole().print(line, style=style, highlight=False, soft_wrap=True)

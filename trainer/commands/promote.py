@@ -21,6 +21,7 @@ from trainer.commands.options import (
     labelled_pictures,
 )
 from trainer.commands.printing import (
+    NO_PROMISE,
     effect_listing,
     hint,
     print_line,
@@ -231,7 +232,8 @@ def print_proposal(proposal: "Proposal") -> None:
         print_listing(title, _outlooks(proposal, precision))
     print_line(f"Rule: {proposal.description.rule}.")
     print_line(proposal.abstention_in_words())
-    for line in proposal.promise.in_words():
+    promised = proposal.promise.in_words()
+    for line in [NO_PROMISE] if proposal.is_silent else promised:
         print_line(line)
     warn_of_low_thresholds(proposal)
     if not len(proposal.self_test):

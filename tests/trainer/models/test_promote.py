@@ -330,7 +330,10 @@ def test_a_model_that_would_write_nothing_is_promoted_on_demand_only(
     assert "--anyway" in refused.stderr
     assert "proved precision" in refused.stdout
     _assert_nothing_promoted(engine, tmp_path)
-    assert CliRunner().invoke(app, [*wanted, "--anyway"]).exit_code == 0
+    promoted = CliRunner().invoke(app, [*wanted, "--anyway"])
+    assert promoted.exit_code == 0
+    assert "there is no promise" in promoted.output
+    assert "really show it" not in promoted.output
 
 
 class _Bomb:
