@@ -27,6 +27,7 @@ from desk.api.reading import read_body, read_query, token_in
 from desk.web.desk import Desk
 from desk.web.door import STORE_TROUBLE, store_trouble
 
+AWAY = "The database of the desk is away or busy. Try again in a moment."
 _EVERYONE = LoggedIn(number=0, name="everyone", role=Role.VIEWER, csrf="")
 
 log = structlog.get_logger()
@@ -54,7 +55,8 @@ async def answer(request: Request, route: Endpoint) -> Response:
     except ClientDisconnect:
         return Response(status_code=400)  # the caller has gone and reads no answer
     except STORE_TROUBLE as error:
-        return problem_answer(503, store_trouble(request, error))
+        store_trouble(request, error)  # its words are for people with a browser
+        return problem_answer(503, AWAY, {"Retry-After": "10"})
     except Exception:  # of one request; the desk goes on
         log.exception("a request failed", path=request.url.path)
         return problem_answer(500, "This request failed. The log of the desk has the reason.")
@@ -72,9 +74,8 @@ def _caller(request: Request, route: Endpoint) -> LoggedIn:
             f"This needs the role {route.role}; the token has the role {user.role}. "
             "The person who runs the desk can make another one: desk tokens add NAME --role ROLE"
         )
-    asked = (*request.path_params.values(), *request.query_params, *request.query_params.values())
-    if any("\0" in str(each) for each in asked):
-        raise StatusError(400, "The address contains a null character, which no text has.")
+    if any("\0" in str(each) for each in request.path_params.values()):
+        raise StatusError(404, "The address contains a null character, which no text has.")
     return user
 
 

@@ -5,8 +5,7 @@ import binascii
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -120,15 +119,11 @@ def _validated(model: type[BaseModel], given: ImmutableMultiDict[str, Any]) -> B
     values: dict[str, Any] = {}
     for name in given:
         field = model.model_fields.get(name)
-        is_list = field is not None and _is_list(field.annotation)
+        is_list = field is not None and get_origin(field.annotation) is list
         values[name] = given.getlist(name) if is_list else given[name]
+    if any("\0" in each for pair in given.multi_items() for each in pair if isinstance(each, str)):
+        raise StatusError(400, "A parameter or field contains a null character, which no text has.")
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise StatusError(422, told_mistakes(error)) from None
-
-
-def _is_list(annotation: Any) -> bool:
-    if get_origin(annotation) in (Union, UnionType):
-        return any(map(_is_list, get_args(annotation)))
-    return get_origin(annotation) is list

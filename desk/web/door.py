@@ -152,7 +152,7 @@ class Bounded(Request):
             HTTPException: the message gives the limit.
         """
         if size > self._most:
-            raise HTTPException(413, f"This form may have at most {self._most >> 10:,} KiB.")
+            raise HTTPException(413, f"At most {self._most >> 10:,} KiB are allowed.")
 
 
 def store_trouble(request: Request, error: DBAPIError | NoConnectionError) -> str:

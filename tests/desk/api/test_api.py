@@ -9,6 +9,7 @@ from openapi_spec_validator import validate
 
 from common.store.tables import Role
 from desk.access.tokens import revoke_token
+from desk.api import jobs
 from desk.api.api import API_ROUTES
 from desk.api.declaring import Endpoint
 from tests.desk.api.conftest import Program, token
@@ -109,6 +110,7 @@ def test_an_unknown_address_or_method_is_a_problem(programs: dict[Role, Program]
     program = programs[Role.VIEWER]
     check_problem(program.get("/nothing"), 404)
     check_problem(program.get("/jobs/x"), 404)
+    check_problem(program.get("/jobs/x%0Ay"), 404)
     check_problem(program.get("/"), 404)
     answer = program.ask("DELETE", "/jobs")
     check_problem(answer, 405)
@@ -131,9 +133,24 @@ def test_an_unknown_parameter_and_a_null_character_are_refused(
     check_problem(program.get("/jobs?state=%00"), 400)
 
 
+def test_an_error_of_ours_is_a_problem_without_its_text(
+    filled: Museum,
+    operator: Program,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(jobs, "report_job", fail)
+    answer = operator.get(f"/jobs/{filled.the_job}")  # type: ignore[attr-defined]
+    assert "secret" not in check_problem(answer, 500)
+    assert "a request failed" in capsys.readouterr().out  # the log
+
+
 def test_a_lost_store_is_a_problem(filled: Museum, operator: Program) -> None:
     filled.execute("ALTER TABLE api_token RENAME TO away")
     try:
-        check_problem(operator.get("/jobs"), 503)
+        assert "api_token" not in check_problem(operator.get("/jobs"), 503)
     finally:
         filled.execute("ALTER TABLE away RENAME TO api_token")

@@ -86,7 +86,7 @@ def test_hostile_forms_are_refused_in_words(filled: Museum, desk: ServedDesk) ->
         words = (
             'role="alert"',
             "<h1>Something in your request is not right</h1>",
-            "at most 1,024 KiB",
+            "t most 1,024 KiB",
         )
         assert any(each in answer.text for each in words), name
     assert len(filled.rows("SELECT 1 FROM job")) == 1
