@@ -40,6 +40,11 @@ def _percent_encoded(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in found[0].encode())
 
 
+def annotation_id(record_id: str, concept_uri: str, model: str) -> str:
+    """The same finding of a model has the same name in every export."""
+    return f"urn:uuid:{uuid5(NAMESPACE_URL, f'{item_uri(record_id)} {concept_uri} {model}')}"
+
+
 def concept_annotation(
     *,
     record_id: str,
@@ -62,10 +67,9 @@ def concept_annotation(
         labels: of the concept, by language.
     """
     item = item_uri(record_id)
-    identity = uuid5(NAMESPACE_URL, f"{item} {concept_uri} {model}")
     made: dict[str, Any] = {
         "type": "Annotation",
-        "canonical": f"urn:uuid:{identity}",
+        "canonical": annotation_id(record_id, concept_uri, model),
         "motivation": "tagging",
         "created": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "creator": {"type": "Software", "name": model},

@@ -12,7 +12,7 @@ from rdflib import Graph, URIRef
 from common.europeana import edm
 from tests.common.europeana.linked_data import OA, triples
 from tests.worker.exports.rows import FULL, MAP, PAINTING, row, rows
-from worker.exports.texts import ANNOTATIONS_A_PAGE, write_csv, write_edm, write_jsonld
+from worker.exports.formats.texts import ANNOTATIONS_A_PAGE, write_csv, write_edm, write_jsonld
 
 BOTH = [
     row(confidence=0.9),

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from tests.worker.exports.rows import PAINTING, ROW, row, rows
-from worker.exports import parquet as exporting
-from worker.exports.parquet import METADATA_KEY, write_parquet
+from worker.exports.formats import parquet as exporting
+from worker.exports.formats.parquet import METADATA_KEY, write_parquet
 from worker.exports.selection import EnrichmentRow
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
@@ -59,7 +59,7 @@ def test_without_pyarrow_the_message_names_the_extra() -> None:
     program = (
         "import io, sys; sys.modules['pyarrow'] = None\n"
         "from common.errors import UsageError\n"
-        "from worker.exports.parquet import write_parquet\n"
+        "from worker.exports.formats.parquet import write_parquet\n"
         "try: write_parquet([], io.BytesIO(), asked={}, promises=[])\n"
         "except UsageError as error: print(error)\n"
     )
