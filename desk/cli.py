@@ -7,6 +7,7 @@ app = program(
     {
         "serve": "desk.commands.serve:serve",
         "users": "desk.commands.users:users",
+        "verdicts": "desk.commands.verdicts:verdicts",
     },
 )
 

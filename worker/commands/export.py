@@ -1,6 +1,6 @@
 """`worker export`: arguments only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Annotated, BinaryIO
@@ -27,7 +27,7 @@ from worker.exports.formats.label_studio import write_tasks
 from worker.exports.formats.parquet import write_parquet
 from worker.exports.formats.texts import AnnotationTarget, write_csv, write_edm, write_jsonld
 from worker.exports.labels import ExportLabels
-from worker.exports.promises import promises_of, told
+from worker.exports.promises import ModelPromise, promises_of, told
 from worker.exports.selection import EnrichmentRow, Selection
 from worker.exports.to_come import is_to_come, is_unfinished
 
@@ -141,6 +141,12 @@ def export(
     if as_json:
         print_json(exported, Exported)
     _print_counts(exported, asked)
+    _print_remarks(engine, selection, promises)
+
+
+def _print_remarks(
+    engine: Engine, selection: Selection, promises: Mapping[str, ModelPromise]
+) -> None:
     remarks = differences(engine, selection.job) if selection.job else []
     for line in (*remarks, *told(promises)):
         console.print(line, soft_wrap=True)
