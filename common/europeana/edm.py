@@ -5,11 +5,15 @@ institution's own: `edm:wasGeneratedBy` is `Person` if reviewers confirmed it, e
 `edm:confidenceLevel`, from 0 to 1, says how sure the program is. A person's statement has no level.
 Europeana's ingestion moves these statements into a proxy of their own. The two attributes are part
 of EDM's XML schema; read strictly as RDF they speak of the concept and not of the statement.
-Europeana has announced to replace them. https://github.com/europeana/metis-schema
+Europeana has announced to replace them.
+
+EDM has no place for the model and the date of a statement. They stand in a processing instruction
+before it, which is no part of the RDF and which schemas allow everywhere. https://github.com/europeana/metis-schema
 (EDM-COMMON-MAIN.xsd), https://github.com/europeana/metis-edm-ext-schema
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from common.europeana.linked_data import SKOS, iri
@@ -19,6 +23,7 @@ from common.process.foreign_text import UNFIT
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
 EDM = "http://www.europeana.eu/schemas/edm/"
+ORIGIN = "enrichment"  # the name of the processing instruction
 OPENING = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     f'<rdf:RDF xmlns:rdf="{RDF}" xmlns:dc="{DC}" xmlns:edm="{EDM}">\n'
@@ -39,6 +44,12 @@ def by_software(concept_uri: str, confidence: float) -> str:
 def by_person(concept_uri: str) -> str:
     """The statement of a program that reviewers confirmed."""
     return _statement(concept_uri, ' edm:wasGeneratedBy="Person"')
+
+
+def origin(model: str, written: datetime) -> str:
+    """Which model made the next statement, and when it was written; an aware time."""
+    date = written.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f'    <?{ORIGIN} model={quoteattr(UNFIT.sub("", model))} date="{date}"?>\n'
 
 
 def to_remove(concept_uri: str) -> str:

@@ -26,7 +26,8 @@ from worker.exports.formats.parquet import is_available, write_parquet
 from worker.exports.formats.texts import write_csv, write_jsonld
 from worker.exports.labels import ExportLabels
 from worker.exports.promises import promises_of, told
-from worker.exports.selection import EnrichmentRow, Selection, check_selection, selected
+from worker.exports.rows import EnrichmentRow
+from worker.exports.selection import Selection, check_selection, selected
 
 Writer = Callable[[Iterator[EnrichmentRow], BinaryIO, ExportLabels], int]
 MEDIA_TYPES = {

@@ -28,7 +28,8 @@ from worker.exports.formats.parquet import write_parquet
 from worker.exports.formats.texts import AnnotationTarget, write_csv, write_edm, write_jsonld
 from worker.exports.labels import ExportLabels
 from worker.exports.promises import ModelPromise, promises_of, told
-from worker.exports.selection import EnrichmentRow, Selection
+from worker.exports.rows import EnrichmentRow
+from worker.exports.selection import Selection
 from worker.exports.to_come import is_to_come, is_unfinished
 
 Places = Annotated[

@@ -13,7 +13,8 @@ from common.process.terminal.progress import ProgressReport, progress
 from worker.exports.formats.label_studio import write_configuration
 from worker.exports.formats.texts import write_removed
 from worker.exports.labels import ExportLabels
-from worker.exports.selection import EnrichmentRow, Selection, selected
+from worker.exports.rows import EnrichmentRow
+from worker.exports.selection import Selection, selected
 
 ROWS_A_REPORT = 1_000
 

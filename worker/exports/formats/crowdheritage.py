@@ -13,7 +13,7 @@ from common.europeana.linked_data import annotation_id, iri
 from common.europeana.record_ids import item_uri
 from worker.exports.formats.texts import once_a_concept
 from worker.exports.labels import NO_LABELS, ExportLabels
-from worker.exports.selection import EnrichmentRow
+from worker.exports.rows import EnrichmentRow
 
 PROPERTY = "dc:type"  # of a record, which the annotations are about
 _SOA = "http://sw.islab.ntua.gr/annotation/"
@@ -65,7 +65,7 @@ def _base_annotation(row: EnrichmentRow) -> dict[str, Any]:
     return {
         "id": annotation_id(row.record_id, row.concept, row.model),
         "type": "Annotation",
-        "created": row.updated.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": row.written.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "creator": {"type": "Software", "name": row.model},
         "body": iri(row.concept),
         "confidence": f"{row.confidence:.4f}",

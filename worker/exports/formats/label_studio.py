@@ -21,7 +21,7 @@ from common.process.foreign_text import UNFIT
 from common.store.tables import PictureSource
 from worker.exports.formats.texts import once_a_concept
 from worker.exports.labels import NO_LABELS, ExportLabels
-from worker.exports.selection import EnrichmentRow
+from worker.exports.rows import EnrichmentRow
 
 CHOICE, PICTURE = "choice", "image"  # the names that configuration and tasks share
 _utf_8 = codecs.getwriter("utf-8")

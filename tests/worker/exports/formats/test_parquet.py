@@ -12,7 +12,7 @@ import pytest
 from tests.worker.exports.rows import PAINTING, ROW, row, rows
 from worker.exports.formats import parquet as exporting
 from worker.exports.formats.parquet import METADATA_KEY, write_parquet
-from worker.exports.selection import EnrichmentRow
+from worker.exports.rows import EnrichmentRow
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
 
