@@ -14,6 +14,7 @@ before it, which is no part of the RDF and which schemas allow everywhere. https
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Annotated, NotRequired, TypedDict
 from xml.sax.saxutils import escape, quoteattr
 
 from common.europeana.linked_data import SKOS, iri
@@ -35,15 +36,35 @@ OPENING_TO_REMOVE = (
 )
 
 
+EdmStatement = TypedDict(
+    "EdmStatement",
+    {
+        "edm:wasGeneratedBy": NotRequired[
+            Annotated[str, "`Person` if reviewers confirmed it, else `SoftwareAgent`"]
+        ],
+        "edm:confidenceLevel": NotRequired[
+            Annotated[str, "the confidence, 0 to 1 with four digits; a `Person` has none"]
+        ],
+        "rdf:resource": Annotated[str, "URI of the concept"],
+    },
+)
+"""The attributes of a `dc:type`."""
+
+
 def by_software(concept_uri: str, confidence: float) -> str:
     """The statement of a program."""
-    sure = f' edm:confidenceLevel="{confidence:.4f}"'
-    return _statement(concept_uri, f' edm:wasGeneratedBy="SoftwareAgent"{sure}')
+    return _statement(
+        {
+            "edm:wasGeneratedBy": "SoftwareAgent",
+            "edm:confidenceLevel": f"{confidence:.4f}",
+            "rdf:resource": iri(concept_uri),
+        }
+    )
 
 
 def by_person(concept_uri: str) -> str:
     """The statement of a program that reviewers confirmed."""
-    return _statement(concept_uri, ' edm:wasGeneratedBy="Person"')
+    return _statement({"edm:wasGeneratedBy": "Person", "rdf:resource": iri(concept_uri)})
 
 
 def origin(model: str, written: datetime) -> str:
@@ -54,11 +75,12 @@ def origin(model: str, written: datetime) -> str:
 
 def to_remove(concept_uri: str) -> str:
     """The name of a program's or a person's statement, for a document of OPENING_TO_REMOVE."""
-    return _statement(concept_uri, "")
+    return _statement({"rdf:resource": iri(concept_uri)})
 
 
-def _statement(concept_uri: str, attributes: str) -> str:
-    return f"    <dc:type{attributes} rdf:resource={quoteattr(iri(concept_uri))}/>\n"
+def _statement(attributes: EdmStatement) -> str:
+    written = "".join(f" {name}={quoteattr(str(value))}" for name, value in attributes.items())
+    return f"    <dc:type{written}/>\n"
 
 
 def provided_cho(record_id: str, statements: Iterable[str]) -> str:

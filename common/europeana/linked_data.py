@@ -28,7 +28,7 @@ SKOS = "http://www.w3.org/2004/02/skos/core#"
 _EDM, _XSD = "http://www.europeana.eu/schemas/edm/", "http://www.w3.org/2001/XMLSchema#"
 OWN_CONTEXT: dict[str, Any] = {
     "score": "@nest",
-    "confidence": {"@id": f"{_EDM}confidenceLevel", "@type": f"{_XSD}decimal", "@nest": "score"},
+    "confidence": {"@id": f"{_EDM}confidenceLevel", "@type": f"{_XSD}double", "@nest": "score"},
     "encoder": "http://www.w3.org/ns/prov#wasDerivedFrom",
     "prefLabel": {"@id": f"{SKOS}prefLabel", "@container": "@language"},
 }

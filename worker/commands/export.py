@@ -61,7 +61,7 @@ FileFormat = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="csv: a table. jsonld: W3C annotations, one request to the Annotation API a line. "
+        help="csv: a table. jsonld: W3C annotations, a page a line. "
         "edm: EDM as RDF/XML. parquet: a table with types and all columns. label-studio: "
         "tasks, and a second file, such as tasks.config.xml, with the labelling configuration. "
         "crowdheritage: base annotations of a campaign. Default: what the name of the file says, "

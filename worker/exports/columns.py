@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +20,8 @@ def columns_of(exported: type) -> Iterator[DescribedColumn]:
     """The members of a NamedTuple or a TypedDict, all of which are `Annotated` with a text."""
     optional: frozenset[str] = getattr(exported, "__optional_keys__", frozenset())
     for name, hint in get_type_hints(exported, include_extras=True).items():
-        assert get_origin(hint) is Annotated, name
-        kind, what = get_args(hint)[:2]
+        described = get_args(hint)[0] if get_origin(hint) is NotRequired else hint
+        kind, what = get_args(described)[:2]
         kinds = [each for each in get_args(kind) if each is not NoneType]
         may_be_missing = NoneType in get_args(kind) or name in optional
         first = kinds[0] if NoneType in get_args(kind) else kind

@@ -73,19 +73,7 @@ def row_maker(
     Args:
         asked: the selection by the names of its members.
     """
-    named = [name for name in asked if name in SELECTED_MODELS]
-    conditions = " AND ".join(SELECTED_MODELS[name] for name in named) or "true"
-    found = connection.execute(
-        text(f"{_MODELS} WHERE {conditions}"), {name: asked[name] for name in named}
-    )
-    facts = {
-        row.title: ModelFacts(
-            thresholds=row.thresholds,
-            providers=frozenset(row.providers or ()),
-            encoder=row.encoder,
-        )
-        for row in found
-    }
+    facts = _read_facts(connection, asked)
     name_of = cache(provider_name)
 
     def promised(facts: ModelFacts, threshold: float | None, provider: str | None) -> Promised:
@@ -118,6 +106,22 @@ def row_maker(
         )
 
     return make
+
+
+def _read_facts(connection: Connection, asked: Mapping[str, object]) -> dict[str, ModelFacts]:
+    named = [name for name in asked if name in SELECTED_MODELS]
+    conditions = " AND ".join(SELECTED_MODELS[name] for name in named) or "true"
+    found = connection.execute(
+        text(f"{_MODELS} WHERE {conditions}"), {name: asked[name] for name in named}
+    )
+    return {
+        row.title: ModelFacts(
+            thresholds=row.thresholds,
+            providers=frozenset(row.providers or ()),
+            encoder=row.encoder,
+        )
+        for row in found
+    }
 
 
 def published(url: str) -> str:

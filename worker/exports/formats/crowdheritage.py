@@ -7,7 +7,7 @@ import codecs
 import json
 from collections.abc import Iterable
 from datetime import UTC
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, TypedDict
 
 from common.europeana.linked_data import annotation_id, iri
 from common.europeana.record_ids import item_uri
@@ -41,6 +41,23 @@ SAGE_CONTEXT = {
     "scope": {"@id": "oa:hasScope", "@type": "@id"},
     "confidence": "soa:confidence",
 }
+
+
+class BaseAnnotation(TypedDict):
+    id: Annotated[str, "name of the finding, a `urn:uuid:`: the same in every export"]
+    type: Annotated[str, "`Annotation`"]
+    created: Annotated[str, "when the enrichment was last written or changed, in UTC"]
+    creator: Annotated[dict[str, str], "`type` is `Software`, `name` the model, as in `vases v2`"]
+    body: Annotated[str, "URI of the concept"]
+    confidence: Annotated[
+        str, "probability that the picture shows the concept, 0 to 1 with four digits"
+    ]
+    target: Annotated[
+        dict[str, Any], "`source` is the URI of the record, `selector` the property `dc:type`"
+    ]
+    scope: Annotated[str, "`dc:type`"]
+
+
 _utf_8 = codecs.getwriter("utf-8")
 
 
@@ -60,7 +77,7 @@ def write_crowdheritage(
     return count
 
 
-def _base_annotation(row: EnrichmentRow) -> dict[str, Any]:
+def _base_annotation(row: EnrichmentRow) -> BaseAnnotation:
     selector = {"type": "RDFPropertySelector", "property": PROPERTY}
     return {
         "id": annotation_id(row.record_id, row.concept, row.model),

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, TypedDict
 from xml.sax.saxutils import quoteattr
 
 from common.europeana.record_ids import item_uri
@@ -24,6 +24,32 @@ from worker.exports.labels import NO_LABELS, ExportLabels
 from worker.exports.rows import EnrichmentRow
 
 CHOICE, PICTURE = "choice", "image"  # the names that configuration and tasks share
+
+
+class TaskData(TypedDict):
+    image: Annotated[str, "URL of Europeana's thumbnail of the picture"]
+    record_id: Annotated[str, "ID of the record; `desk verdicts import` needs it"]
+    item: Annotated[str, "URI of the record"]
+    suggested: Annotated[
+        dict[str, str],
+        "URI of each suggested concept, with its model; `desk verdicts import` needs it",
+    ]
+
+
+class TaskPrediction(TypedDict):
+    model_version: Annotated[str, "name and version of the model, such as `vases v2`"]
+    score: Annotated[float, "probability that the picture shows the concept, 0 to 1"]
+    result: Annotated[
+        list[dict[str, Any]],
+        "the choice: `value.choices` has the URI of the concept, which is the alias of its choice",
+    ]
+
+
+class LabelTask(TypedDict):
+    data: TaskData
+    predictions: list[TaskPrediction]
+
+
 _utf_8 = codecs.getwriter("utf-8")
 
 
@@ -73,13 +99,13 @@ def _quoted(text: str) -> str:
     return quoteattr(UNFIT.sub("", text))
 
 
-def _task(found: list[EnrichmentRow], api_url: str) -> dict[str, Any]:
+def _task(found: list[EnrichmentRow], api_url: str) -> LabelTask:
     first = found[0]
     is_thumbnail = first.picture == PictureSource.THUMBNAIL
     picture = first.image_url if is_thumbnail else thumbnail_url(first.image_url, api_url=api_url)
     return {
         "data": {
-            PICTURE: picture,
+            "image": picture,
             "record_id": first.record_id,
             "item": item_uri(first.record_id),
             "suggested": {row.concept: row.model for row in found},
@@ -88,7 +114,7 @@ def _task(found: list[EnrichmentRow], api_url: str) -> dict[str, Any]:
     }
 
 
-def _prediction(row: EnrichmentRow) -> dict[str, Any]:
+def _prediction(row: EnrichmentRow) -> TaskPrediction:
     chosen = {"from_name": CHOICE, "to_name": PICTURE, "type": "choices"}
     result = [chosen | {"value": {"choices": [row.concept]}}]
     return {"model_version": row.model, "score": round(row.confidence, 4), "result": result}

@@ -34,8 +34,10 @@ def test_columns_have_types_and_the_file_says_what_was_asked_for() -> None:
     job = UUID(ROW.job)
     schema = parquet.read_schema(io.BytesIO(written([ROW], job=job)))
     types = {name: str(schema.field(name).type) for name in schema.names}
-    assert (types["confidence"], types["updated"]) == ("double", "timestamp[us, tz=UTC]")
-    assert [field.name for field in schema if field.nullable] == ["heatmap", "seen", "verdict"]
+    assert (types["confidence"], types["written"]) == ("double", "timestamp[us, tz=UTC]")
+    assert [field.name for field in schema if field.nullable] == [
+        *("heatmap", "seen", "verdict", "provider", "rights", "encoder", "threshold"),
+    ]
     assert json.loads(schema.metadata[METADATA_KEY.encode()]) == {
         "job": str(job),
         "promises": ["kept"],
