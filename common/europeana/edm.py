@@ -14,6 +14,7 @@ before it, which is no part of the RDF and which schemas allow everywhere. https
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, NotRequired, TypedDict
 from xml.sax.saxutils import escape, quoteattr
 
@@ -67,6 +68,7 @@ def by_person(concept_uri: str) -> str:
     return _statement({"edm:wasGeneratedBy": "Person", "rdf:resource": iri(concept_uri)})
 
 
+@lru_cache(maxsize=4096)  # statements of a transaction share their time
 def origin(model: str, written: datetime) -> str:
     """Which model made the next statement, and when it was written; an aware time."""
     date = written.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

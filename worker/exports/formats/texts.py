@@ -9,7 +9,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any, BinaryIO, Literal
@@ -137,6 +137,7 @@ def once_a_concept(rows: Iterable[EnrichmentRow]) -> Iterator[EnrichmentRow]:
         yield from first.values()
 
 
+@lru_cache(maxsize=4096)  # rows of a transaction share their time
 def _time(time: datetime) -> str:
     return time.isoformat(timespec="seconds")
 
