@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from common.errors import UsageError
 from common.process.settings import ModelSettings
 from common.process.terminal.next_step import next_step
 from trainer.commands.options import (
@@ -30,10 +31,14 @@ ClassIndex = Annotated[
     ),
 ]
 CheckpointFile = Annotated[
-    Path, typer.Argument(metavar="CHECKPOINT", help="State dict: .pth or .safetensors.")
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="State dict (.pth or .safetensors), or a folder of `trainer models export`.",
+    ),
 ]
 Architecture = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME",
         help="An architecture of torchvision, such as resnet18.",
@@ -41,7 +46,7 @@ Architecture = Annotated[
     ),
 ]
 InputSize = Annotated[
-    int,
+    int | None,
     typer.Option(
         min=1,
         metavar="PIXELS",
@@ -53,9 +58,9 @@ InputSize = Annotated[
 
 def import_(
     checkpoint: CheckpointFile,
-    architecture: Architecture,
-    input_size: InputSize,
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the new model.")],
+    architecture: Architecture = None,
+    input_size: InputSize = None,
     class_index: ClassIndex = None,
     vocab_json: VocabularyFile = Path("vocabulary.json"),
     dataset: Labelled = None,
@@ -63,14 +68,24 @@ def import_(
     precision: Precision = 0.9,
     floor: Floor = None,
 ) -> None:
-    """Make a model from a foreign checkpoint, such as the pilot's.
+    """Make a model from a foreign checkpoint, such as the pilot's, or from a shared folder.
 
-    Its promise is measured on labelled pictures (--dataset or --data-dir) that the checkpoint was
+    A shared model keeps its thresholds, and promises nothing here until you audit it.
+
+    A checkpoint needs --architecture and --input-size. Its promise is measured on labelled pictures (--dataset or --data-dir) that the checkpoint was
     not trained on. Without them every concept is off.
 
-    Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
-    --name pilot --data-dir labelled
+    Examples: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
+    --name pilot --data-dir labelled · trainer models import vases-2 --name vases
     """
+    if checkpoint.is_dir():
+        given = (architecture, input_size, class_index, dataset, data_dir)
+        if any(each is not None for each in given):
+            raise UsageError("A shared folder needs --name alone: it says the rest itself.")
+        _import_shared(checkpoint, name)
+        return
+    if architecture is None or input_size is None:
+        raise UsageError("A checkpoint needs --architecture and --input-size.")
     from common.store.session import open_store
     from common.vision.preprocessing import Preprocessing
     from common.vocabulary.reading import load_vocabulary
@@ -96,6 +111,17 @@ def import_(
     )
     _print_promise(proposal, is_measured=data is not None)
     print_line(f"Imported: {made.title}, in {folder / made.path}")
+    next_step(f"trainer models activate {made.name}@{made.version}")
+
+
+def _import_shared(folder: Path, name: str) -> None:
+    from common.store.session import open_store
+    from trainer.report.sharing.arriving import import_shared
+
+    model_dir = ModelSettings.read().model_dir
+    made = import_shared(open_store(), model_dir, folder, name=name)
+    print_line(f"Imported: {made.title}, in {model_dir / made.path}")
+    warn("It promises nothing for your records. Run a job with it, then audit the job at the desk.")
     next_step(f"trainer models activate {made.name}@{made.version}")
 
 

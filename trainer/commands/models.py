@@ -23,6 +23,7 @@ from trainer.commands.printing import (
     print_taken_out,
     warn,
 )
+from trainer.commands.sharing import export
 from trainer.models.catalogue import ListedModel
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 models = command_group("List and show models, put one in service, or take it out.")
 models.command("import")(import_)
+models.command("export")(export)
 
 
 @models.command("list")
