@@ -1,4 +1,4 @@
-"""`trainer models import`."""
+"""`trainer models import` and `trainer models export`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,12 +13,14 @@ from trainer.commands.options import (
     Floor,
     Labelled,
     Precision,
+    StoredReference,
     VocabularyFile,
     labelled_pictures,
 )
 from trainer.commands.printing import print_line, warn
 
 if TYPE_CHECKING:
+    from trainer.models.importing import ForeignCheckpoint
     from trainer.models.proposal import Proposal
 
 CHECKPOINT = "The checkpoint"
@@ -72,29 +74,24 @@ def import_(
 
     A shared model keeps its thresholds, and promises nothing here until you audit it.
 
-    A checkpoint needs --architecture and --input-size. Its promise is measured on labelled pictures (--dataset or --data-dir) that the checkpoint was
-    not trained on. Without them every concept is off.
+    A checkpoint needs --architecture and --input-size. Its promise is measured on labelled pictures
+    (--dataset or --data-dir) that it was not trained on. Without them every concept is off.
 
     Examples: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
     --name pilot --data-dir labelled · trainer models import vases-2 --name vases
     """
+    from common.store.session import open_store
+    from common.vocabulary.reading import load_vocabulary
+    from trainer.models.importing import import_checkpoint
+    from trainer.models.proposal import Terms
+
     if checkpoint.is_dir():
-        given = (architecture, input_size, class_index, dataset, data_dir)
+        given = (architecture, input_size, class_index, dataset, data_dir, floor)
         if any(each is not None for each in given):
             raise UsageError("A shared folder needs --name alone: it says the rest itself.")
         _import_shared(checkpoint, name)
         return
-    if architecture is None or input_size is None:
-        raise UsageError("A checkpoint needs --architecture and --input-size.")
-    from common.store.session import open_store
-    from common.vision.preprocessing import Preprocessing
-    from common.vocabulary.reading import load_vocabulary
-    from trainer.models.importing import import_checkpoint, read_checkpoint
-    from trainer.models.proposal import Terms
-
-    index = class_index or checkpoint.with_name("class_index.json")
-    how = Preprocessing(size=input_size)
-    weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
+    weights = _read(checkpoint, class_index, architecture, input_size)
     vocabulary, engine = load_vocabulary(vocab_json), open_store()
     data = None
     if dataset is not None or data_dir is not None:
@@ -112,6 +109,19 @@ def import_(
     _print_promise(proposal, is_measured=data is not None)
     print_line(f"Imported: {made.title}, in {folder / made.path}")
     next_step(f"trainer models activate {made.name}@{made.version}")
+
+
+def _read(
+    checkpoint: Path, class_index: Path | None, architecture: str | None, input_size: int | None
+) -> "ForeignCheckpoint":
+    from common.vision.preprocessing import Preprocessing
+    from trainer.models.importing import read_checkpoint
+
+    if architecture is None or input_size is None:
+        raise UsageError("A checkpoint needs --architecture and --input-size.")
+    index = class_index or checkpoint.with_name("class_index.json")
+    how = Preprocessing(size=input_size)
+    return read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
 
 
 def _import_shared(folder: Path, name: str) -> None:
@@ -132,3 +142,31 @@ def _print_promise(proposal: "Proposal", *, is_measured: bool) -> None:
         print_proposal(proposal)
     else:
         warn("Every concept is off: a promise needs labelled pictures (--dataset or --data-dir).")
+
+
+def export(
+    model: StoredReference,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder to write.")],
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Licence of the weights, such as apache-2.0. Default: that of the encoder.",
+        ),
+    ] = None,
+) -> None:
+    """Write a model as a folder that you can share, such as on the Hugging Face Hub.
+
+    It holds a model card, weights (safetensors), the whole network (ONNX), the vocabulary (SKOS)
+    and an example program. It holds no training pictures.
+
+    Example: trainer models export vases@2 vases-2 --licence apache-2.0
+    """
+    from common.store.session import open_store
+    from trainer.report.sharing.exporting import share_model
+
+    shared = share_model(
+        open_store(), ModelSettings.read().model_dir, model, folder, licence=licence
+    )
+    print_line(f"{shared.title} is in {folder}. Read {folder / 'README.md'} before you share it.")
+    next_step(f"hf upload YOU/{folder.name} {folder}")

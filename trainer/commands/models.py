@@ -14,7 +14,7 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.vision.answers.drift import ModelDrift, drift_of_model
-from trainer.commands.importing import import_
+from trainer.commands.importing import export, import_
 from trainer.commands.options import StoredReference
 from trainer.commands.printing import (
     hint,
@@ -23,7 +23,6 @@ from trainer.commands.printing import (
     print_taken_out,
     warn,
 )
-from trainer.commands.sharing import export
 from trainer.models.catalogue import ListedModel
 
 if TYPE_CHECKING:

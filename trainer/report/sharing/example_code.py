@@ -3,7 +3,7 @@
 from common.vision.preprocessing import Preprocessing
 
 _PROGRAM = '''\
-"""What the model writes for a picture: python example.py picture.jpg (numpy, Pillow, onnxruntime)"""
+"""What the model writes for pictures: python example.py picture.jpg"""
 
 import json
 import sys

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def share_model(
 
     Raises:
         UsageError: there is no such model, or the folder is there.
-        ModelError: the model's files are missing or were changed, or it cannot become ONNX.
+        ModelError: the model's files are missing or were changed, or it cannot be exported to ONNX.
         EnrichmentError: the folder cannot be written.
     """
     stored = find_model(engine, reference)
@@ -71,7 +70,7 @@ def _write(
     bundle = model_dir / stored.path
     model = load_bundle(bundle, stored.sha256)
     described = model.description
-    write_tensors(folder / WEIGHTS, dict(_tensors(bundle, model_dir, described)))
+    write_tensors(folder / WEIGHTS, _tensors(bundle, model_dir, described))
     files = [folder / WEIGHTS, *write_network(model, folder / NETWORK)]
     with engine.connect() as connection:
         vocabulary = _vocabulary(connection, stored, described)
@@ -80,10 +79,17 @@ def _write(
     (folder / VOCABULARY_FILE).write_text(written(vocabulary, "turtle"), encoding="utf-8")
     (folder / EXAMPLE).write_text(example_for(described.preprocessing), encoding="utf-8")
     files += [folder / VOCABULARY_FILE, folder / EXAMPLE]
-    nothing = {"self_test": None, "known": None, "calibration": None, "likeness": None}
     shared = SharedModel(
         title=stored.title,
-        model=replace(described, members=(), least_likeness=None, **nothing),
+        model=replace(
+            described,
+            members=(),
+            self_test=None,
+            known=None,
+            calibration=None,
+            likeness=None,
+            least_likeness=None,
+        ),
         least_likeness=described.least_likeness,
         encoder=encoder,
         files={each.name: sha256_of_file(each) for each in files},
@@ -94,7 +100,7 @@ def _write(
     return shared
 
 
-def _tensors(bundle: Path, model_dir: Path, described: Description) -> Iterator[tuple[str, object]]:
+def _tensors(bundle: Path, model_dir: Path, described: Description) -> StateDict:
     parts: dict[str, StateDict] = {
         f"member.{number}": read_tensors(bundle, file)
         for number, file in enumerate(described.members)
@@ -104,8 +110,11 @@ def _tensors(bundle: Path, model_dir: Path, described: Description) -> Iterator[
     if described.encoder:
         encoder = read_encoder(model_dir / ENCODERS, described.encoder)
         parts["encoder"] = read_tensors(model_dir / ENCODERS / described.encoder, encoder.weights)
-    for part, tensors in parts.items():
-        yield from ((f"{part}.{name}", tensor) for name, tensor in tensors.items())
+    return {
+        f"{part}.{name}": tensor
+        for part, tensors in parts.items()
+        for name, tensor in tensors.items()
+    }
 
 
 def _vocabulary(connection: Connection, stored: StoredModel, described: Description) -> Vocabulary:

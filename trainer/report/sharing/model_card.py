@@ -14,8 +14,10 @@ from common.vision.encoders.licences import warning_about
 from trainer.report.sharing.shared_folder import EXAMPLE, VOCABULARY_FILE, SharedModel
 
 HUB_LICENCES = frozenset(
-    ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0")
-    + ("cc-by-nc-4.0", "cc-by-3.0", "eupl-1.2", "gpl-3.0", "openrail")
+    (
+        *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-3.0", "cc-by-4.0"),
+        *("cc-by-sa-4.0", "cc-by-nc-4.0", "eupl-1.2", "gpl-3.0", "openrail"),
+    )
 )  # by the names that the hub knows; each other one is `other`
 MOST_LISTED = 200  # data providers
 
@@ -37,8 +39,9 @@ def _lines(
     yield f"# {shared.title}"
     yield ""
     many = "several concepts" if model.kind == "multi" else "one concept"
-    yield f"The model says what kind of object a picture of a cultural heritage object shows: {many}"
-    yield f"of {len(model.labels)}, each a `skos:Concept`. It was made for records of Europeana."
+    yield "The model says which kind of cultural heritage object a picture shows:"
+    yield f"{many} of {len(model.labels)}, each a `skos:Concept`."
+    yield "It was made for records of Europeana."
     yield from ("", "## Concepts", "")
     yield "| concept | URI | written from |"
     yield "|---|---|---|"
@@ -77,8 +80,9 @@ def _accuracy(model: Description, certificates: Sequence[StandingCertificate]) -
         yield "No accuracy was measured."
     else:
         said, promise = model.promise.said, model.promise
-        yield f"Measured on {said.pictures:,} pictures ({promise.measured_on}): {said.written:,} got"
-        yield f"a concept, and {said.unlike:,} were too different from the training pictures."
+        yield f"Measured on {said.pictures:,} pictures ({promise.measured_on})."
+        yield f"{said.written:,} got a concept."
+        yield f"{said.unlike:,} were too different from the training pictures."
         yield ""
         yield from promise.in_words()
         yield from ("", "| data provider | pictures in the test | precision of each concept |")
@@ -112,8 +116,9 @@ def _licences(shared: SharedModel, licence: str) -> Iterator[str]:
     yield from ("", "## Licences", "")
     yield f"- Weights: {_cell(licence) or 'unknown'}. {warning_about(licence)}".rstrip()
     if shared.encoder:
-        yield f"- Encoder: {_cell(shared.encoder.name)} ({_cell(shared.model.architecture)}), licence"
-        yield f"  {_cell(shared.encoder.licence) or 'unknown'}. {warning_about(shared.encoder.licence)}"
+        of_encoder = shared.encoder.licence
+        yield f"- Encoder: {_cell(shared.encoder.name)} ({_cell(shared.model.architecture)})."
+        yield f"  Licence: {_cell(of_encoder) or 'unknown'}. {warning_about(of_encoder)}".rstrip()
     yield "- The training pictures are not part of this folder. Their rights are those that"
     yield "  Europeana states for each record."
 

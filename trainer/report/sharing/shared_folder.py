@@ -92,24 +92,19 @@ def read_shared(folder: Path) -> SharedModel:
 
 
 def _check(folder: Path, shared: SharedModel) -> None:
-    model = shared.model
-    problem = ""
-    if WEIGHTS not in shared.files:
-        problem = f"it does not name {WEIGHTS}"
-    elif (folder / WEIGHTS).stat().st_size > MOST_WEIGHTS:
-        problem = f"{WEIGHTS} has more than {MOST_WEIGHTS:,} bytes"
-    elif not 2 <= len(model.labels) <= MOST_CLASSES:
-        problem = f"a model has 2 to {MOST_CLASSES:,} concepts"
-    elif not all(map(is_concept_uri, model.concept_uris)):
-        problem = "a concept is no URI"
-    elif not all(each.isprintable() and 0 < len(each) <= 300 for each in model.labels):
-        problem = "a label is no text of one line"
-    elif not 0 < model.temperature < 1e6:
-        problem = "the temperature is out of range"
-    elif model.files:
-        problem = "the model names files of its own"
-    elif model.encoder != (shared.encoder and shared.encoder.description.identity):
-        problem = "the encoder is another one"
-    if problem:
-        raise ModelError(f"{folder / DESCRIPTION} is no shared model: {problem}.")
+    model, encoder = shared.model, shared.encoder
+    is_labelled = all(each.isprintable() and 0 < len(each) <= 300 for each in model.labels)
+    wrong = {
+        f"it does not name {WEIGHTS}": WEIGHTS not in shared.files,
+        f"a model has 2 to {MOST_CLASSES:,} concepts": not 2 <= len(model.labels) <= MOST_CLASSES,
+        "a concept is no URI": not all(map(is_concept_uri, model.concept_uris)),
+        "a label is no text of one line": not is_labelled,
+        "the temperature is out of range": not 0 < model.temperature < 1e6,
+        "the model names files of its own": bool(model.files),
+        "the encoder is another one": model.encoder
+        != (encoder.description.identity if encoder else None),
+    }
+    for problem, is_so in wrong.items():
+        if is_so:
+            raise ModelError(f"{folder / DESCRIPTION} is no shared model: {problem}.")
     check_preprocessing(model.preprocessing)
