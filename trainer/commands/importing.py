@@ -87,9 +87,7 @@ def import_(
 
     if checkpoint.is_dir():
         given = (architecture, input_size, class_index, dataset, data_dir, floor)
-        if any(each is not None for each in given):
-            raise UsageError("A shared folder needs --name alone: it says the rest itself.")
-        _import_shared(checkpoint, name)
+        _import_shared(checkpoint, name, needless=[each for each in given if each is not None])
         return
     weights = _read(checkpoint, class_index, architecture, input_size)
     vocabulary, engine = load_vocabulary(vocab_json), open_store()
@@ -124,10 +122,12 @@ def _read(
     return read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
 
 
-def _import_shared(folder: Path, name: str) -> None:
+def _import_shared(folder: Path, name: str, *, needless: list[object]) -> None:
     from common.store.session import open_store
     from trainer.report.sharing.arriving import import_shared
 
+    if needless:
+        raise UsageError("A shared folder needs --name alone: it says the rest itself.")
     model_dir = ModelSettings.read().model_dir
     made = import_shared(open_store(), model_dir, folder, name=name)
     print_line(f"Imported: {made.title}, in {model_dir / made.path}")
