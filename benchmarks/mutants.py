@@ -31,7 +31,7 @@ SUBJECTS = (
     "worker/ledger/finish.py",
     "worker/ledger/enrichments.py",
     "worker/exports/selection.py",
-    "worker/exports/texts.py",
+    "worker/exports/formats/texts.py",
     "trainer/scoring/thresholds.py",
     "common/fetch/client.py",
     "common/fetch/addresses.py",

@@ -6,6 +6,7 @@ compares the files with the output of this module.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from importlib import import_module
 from itertools import starmap
@@ -14,6 +15,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from common.europeana.edm import EdmStatement
+from common.europeana.linked_data import ConceptAnnotation
 from common.process.settings.base import is_secret
 from common.process.settings.every import every_field
 from common.process.terminal.json_output import json_schema
@@ -24,6 +27,10 @@ from desk.api.declaring import Endpoint
 from desk.api.openapi import document
 from trainer.commands.recipes import RECIPES, RecipeName, is_of
 from trainer.settings import TrainingSettings, option_of, range_of
+from worker.exports.columns import columns_of
+from worker.exports.formats.crowdheritage import BaseAnnotation
+from worker.exports.formats.label_studio import TaskData, TaskPrediction
+from worker.exports.rows import EnrichmentRow
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -32,6 +39,16 @@ SETTINGS = ("variable", "secret", "default", "what it is")
 TRAINING = ("option", "range", *(f"`{recipe}`" for recipe in RECIPES), "what it is")
 JSON = ("command", "schema")
 HTTP_API = ("request", "what it does", "role", "body", "answers")
+EXPORTS = ("name", "type", "what it is")
+EXPORTED: Mapping[str, tuple[type, ...]] = {
+    "csv": (EnrichmentRow,),
+    "parquet": (EnrichmentRow,),
+    "jsonld": (ConceptAnnotation,),
+    "edm": (EdmStatement,),
+    "label-studio": (TaskData, TaskPrediction),
+    "crowdheritage": (BaseAnnotation,),
+}
+_KINDS = {str: "text", float: "number", datetime: "time"}
 PROGRAMS = ("harvester", "trainer", "worker", "desk", "publisher", "enrichment")
 
 
@@ -91,6 +108,18 @@ def _training_default(name: str, recipe: RecipeName) -> str:
     return f"`{default}`" if default != "" else ""
 
 
+def _member_lines(*exported: type) -> Iterator[str]:
+    for each in exported:
+        for column in columns_of(each):
+            kind = _KINDS.get(column.kind, "object")
+            missing = ", or empty" if column.may_be_missing else ""
+            yield f"| `{column.name}` | {kind}{missing} | {column.what} |\n"
+
+
+def _export_page(file_format: str, *exported: type) -> str:
+    return _page(f"exports/{file_format}.md", EXPORTS, _member_lines(*exported))
+
+
 def _printing() -> Iterator[NamedCommand]:
     for program in PROGRAMS:
         for each in all_commands(program, import_module(f"{program}.cli").app):
@@ -133,6 +162,10 @@ PAGES: Mapping[str, Callable[[], str]] = {
         TRAINING,
         map(_training_line, filter(option_of, TrainingSettings.model_fields)),
     ),
+    **{
+        f"exports/{name}.md": partial(_export_page, name, *exported)
+        for name, exported in EXPORTED.items()
+    },
     "json.md": lambda: _page("json.md", JSON, map(_json_line, _printing())),
     "http-api.md": lambda: _page("http-api.md", HTTP_API, map(_route_line, API_ROUTES)),
     "openapi.json": lambda: json.dumps(document(API_ROUTES), indent=2, ensure_ascii=False) + "\n",

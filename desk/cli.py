@@ -8,6 +8,7 @@ app = program(
         "serve": "desk.commands.serve:serve",
         "users": "desk.commands.users:users",
         "tokens": "desk.commands.tokens:tokens",
+        "verdicts": "desk.commands.verdicts:verdicts",
     },
 )
 

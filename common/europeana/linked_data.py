@@ -1,13 +1,15 @@
 """Enrichments as linked data: W3C Web Annotations in JSON-LD. For EDM see `common.europeana.edm`.
 
 Annotations have the form that Europeana's Annotation API accepts: motivation `tagging`, the concept
-as body, the record or an image of it as target. The API keeps `canonical`, overwrites `creator` and
-`generator` with the caller's identity, and knows no confidence: `score` is for those who read the
-file. It refuses a second annotation of a record with the same concept, and it refuses a whole batch
-for one item that it does not like.
-Labels stand beside the body. The API refuses a `prefLabel` in the body of a concept, and so the
-whole page; a member of the annotation that it does not know it leaves out, as it does `score`. To a
-reader of JSON-LD 1.1 what is `@included` is as if it stood by itself.
+as body, the record or an image of it as target. The context of the W3C has no confidence and no
+labels. So a second one stands in each page, written out, and a reader of JSON-LD needs no network
+for it: `score` is no thing of its own there (`@nest`), and `confidence` belongs to the annotation.
+To a reader of JSON-LD 1.1 what is `@included` is as if it stood by itself.
+
+The API keeps `canonical`, overwrites `creator` and `generator` with the caller's identity, and
+leaves out what it does not know, such as `score`. With an `id` it looks for an annotation to
+change, so `publisher send` posts none. It refuses a second annotation of a record with the same
+concept, and it refuses a whole batch for one item that it does not like.
 https://europeana.atlassian.net/wiki/spaces/EF/pages/2385870851 (Annotation API)
 https://www.w3.org/TR/annotation-model/
 """
@@ -15,20 +17,59 @@ https://www.w3.org/TR/annotation-model/
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 from uuid import NAMESPACE_URL, uuid5
 
 from common.europeana.record_ids import item_uri
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f<>\"{}|\\^`]")
 CONTEXT = "http://www.w3.org/ns/anno.jsonld"
-GENERATOR = {
+SKOS = "http://www.w3.org/2004/02/skos/core#"
+_EDM, _XSD = "http://www.europeana.eu/schemas/edm/", "http://www.w3.org/2001/XMLSchema#"
+OWN_CONTEXT: dict[str, Any] = {
+    "score": "@nest",
+    "confidence": {"@id": f"{_EDM}confidenceLevel", "@type": f"{_XSD}double", "@nest": "score"},
+    "encoder": "http://www.w3.org/ns/prov#wasDerivedFrom",
+    "prefLabel": {"@id": f"{SKOS}prefLabel", "@container": "@language"},
+}
+"""What the W3C's context lacks."""
+
+
+class Software(TypedDict):
+    type: str
+    name: str
+    homepage: NotRequired[str]
+    encoder: NotRequired[Annotated[str, "name of the encoder"]]
+
+
+GENERATOR: Software = {
     "type": "Software",
     "name": "Europeana image enrichment",
     "homepage": "https://github.com/europeana",
 }
-SKOS = "http://www.w3.org/2004/02/skos/core#"
-_LABELLED = {"prefLabel": {"@id": f"{SKOS}prefLabel", "@container": "@language"}}
+
+
+class ConceptAnnotation(TypedDict):
+    """An annotation, without context; keys that JSON-LD begins with @ are not in the type."""
+
+    id: Annotated[str, "name of the finding, a `urn:uuid:`: the same in every export"]
+    type: Annotated[str, "`Annotation`"]
+    canonical: Annotated[str, "the same as `id`; Europeana's API keeps it"]
+    motivation: Annotated[str, "`tagging`"]
+    created: Annotated[str, "when the enrichment was last written or changed, in UTC"]
+    creator: Annotated[
+        Software,
+        "`name` is the model, such as `vases v2`, and `encoder` the encoder, if it has one",
+    ]
+    generator: Annotated[Software, "this program"]
+    body: Annotated[str, "URI of the concept"]
+    target: Annotated[
+        str | dict[str, str],
+        "URI of the record; with `--target image`, the image as `source` and the record as `scope`",
+    ]
+    score: Annotated[
+        dict[str, float], "`confidence`: probability that the picture shows the concept, 0 to 1"
+    ]
 
 
 def iri(url: str) -> str:
@@ -40,6 +81,11 @@ def _percent_encoded(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in found[0].encode())
 
 
+def annotation_id(record_id: str, concept_uri: str, model: str) -> str:
+    """The same finding of a model has the same name in every export."""
+    return f"urn:uuid:{uuid5(NAMESPACE_URL, f'{item_uri(record_id)} {concept_uri} {model}')}"
+
+
 def concept_annotation(
     *,
     record_id: str,
@@ -49,11 +95,9 @@ def concept_annotation(
     image_url: str | None,
     created: datetime,
     labels: Mapping[str, str] | None = None,
+    encoder: str | None = None,
 ) -> dict[str, Any]:
     """One enrichment as an annotation without context.
-
-    `canonical` depends only on record, concept and model: the same finding has the same name in
-    every export.
 
     Args:
         model: name and version of the model, which is the annotation's creator.
@@ -61,24 +105,30 @@ def concept_annotation(
         created: when the enrichment was written, an aware time.
         labels: of the concept, by language.
     """
-    item = item_uri(record_id)
-    identity = uuid5(NAMESPACE_URL, f"{item} {concept_uri} {model}")
-    made: dict[str, Any] = {
+    item, name = item_uri(record_id), annotation_id(record_id, concept_uri, model)
+    creator: Software = {"type": "Software", "name": model}
+    if encoder:
+        creator["encoder"] = encoder
+    made: ConceptAnnotation = {
+        "id": name,
         "type": "Annotation",
-        "canonical": f"urn:uuid:{identity}",
+        "canonical": name,
         "motivation": "tagging",
         "created": created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "creator": {"type": "Software", "name": model},
+        "creator": creator,
         "generator": GENERATOR,
         "body": iri(concept_uri),
         "target": item if image_url is None else {"scope": item, "source": iri(image_url)},
         "score": {"confidence": round(confidence, 4)},
     }
-    if labels:
-        named = {"@context": _LABELLED, "id": iri(concept_uri), "prefLabel": dict(labels)}
-        made["@included"] = [named]
-    return made
+    if not labels:
+        return dict(made)
+    return made | {"@included": [{"id": iri(concept_uri), "prefLabel": dict(labels)}]}
 
 
 def annotation_page(annotations: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {"@context": CONTEXT, "type": "AnnotationPage", "items": list(annotations)}
+    return {
+        "@context": [CONTEXT, OWN_CONTEXT],
+        "type": "AnnotationPage",
+        "items": list(annotations),
+    }

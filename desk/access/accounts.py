@@ -51,8 +51,11 @@ _ADD_BUILT_IN = text("""
 """)
 _BUILT_IN = text(f"""
     SELECT (SELECT id FROM desk_user WHERE name = :built_in) AS id,
-        EXISTS (SELECT FROM desk_user
-                WHERE name IS DISTINCT FROM :built_in AND {_IS_PERSON}) AS has_accounts
+        EXISTS (
+            SELECT FROM desk_user
+            WHERE name IS DISTINCT FROM :built_in AND {_IS_PERSON}
+              AND ended_at IS DISTINCT FROM created_at
+        ) AS has_accounts
 """)
 _CHANGE_ROLE = text("UPDATE desk_user SET role = :role WHERE id = :id")
 _SET_PASSWORD = text("UPDATE desk_user SET password = :password WHERE id = :id")
@@ -185,8 +188,9 @@ def local_operator(
 ) -> LoggedIn | None:
     """The built-in account, for a desk that has no accounts. It is created when first needed.
 
-    None if there was ever an account, even one that ended: the desk must not open by itself. Also
-    None if there is an identity provider, or if another machine may ask.
+    None if there was ever an account, even one that ended: the desk must not open by itself. An
+    account of an import ended as it began, and does not count. Also None if there is an identity
+    provider, or if another machine may ask.
 
     Args:
         address: the network address of the browser.

@@ -22,9 +22,10 @@ from common.vocabulary.languages import wanted_languages
 from desk.api.declaring import JSON, Call, Endpoint, NoQuery, Reply
 from desk.api.jobs import job_of
 from desk.api.problems import StatusError
+from worker.exports.formats.texts import annotation_of, once_a_concept
+from worker.exports.formats.texts import write_csv as write_enrichments
+from worker.exports.rows import Promised
 from worker.exports.selection import SelectedRows, Selection, selected
-from worker.exports.texts import annotation_of, once_a_concept
-from worker.exports.texts import write_csv as write_enrichments
 from worker.jobs.failures import FailedRecord, count_failures, failures
 from worker.jobs.failures import write_csv as write_failures
 from worker.jobs.parts import ChunkNumbers, next_chunks
@@ -58,10 +59,9 @@ class EnrichmentsQuery(PageQuery):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedEnrichment:
-    """A concept that a model saw in a picture of a record, with the labels by language.
+    """A row of an export, with the labels by language instead of a column for each.
 
-    `heatmap`: the path of the heatmap, if there is one. `seen`: when the picture was looked at.
-    `verdict`: what reviewers say, null without a verdict.
+    docs/reference/exports/csv.md says what the members mean.
     """
 
     record_id: str
@@ -72,11 +72,16 @@ class ExportedEnrichment:
     model: str
     picture: str
     image_url: str
-    job: str
-    updated: datetime
     heatmap: str | None
     seen: datetime | None
     verdict: str | None
+    provider: str | None
+    rights: str | None
+    job: str
+    encoder: str | None
+    threshold: float | None
+    promise: Promised
+    written: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,11 +22,12 @@ from desk.web.asking import DeskRequest, page
 from desk.web.desk import Desk
 from desk.web.streaming import download
 from harvester.tables.csv_export import write_dataset
+from worker.exports.formats.parquet import is_available, write_parquet
+from worker.exports.formats.texts import write_csv, write_jsonld
 from worker.exports.labels import ExportLabels
-from worker.exports.parquet import is_available, write_parquet
 from worker.exports.promises import promises_of, told
-from worker.exports.selection import EnrichmentRow, Selection, check_selection, selected
-from worker.exports.texts import write_csv, write_jsonld
+from worker.exports.rows import EnrichmentRow
+from worker.exports.selection import Selection, check_selection, selected
 
 Writer = Callable[[Iterator[EnrichmentRow], BinaryIO, ExportLabels], int]
 MEDIA_TYPES = {

@@ -21,7 +21,7 @@ from desk.web.desk import AskedAgainError
 from desk.web.rendering import render
 from harvester.datasets.operations import list_datasets
 from worker import jobs as ledger
-from worker.exports.parquet import is_available
+from worker.exports.formats.parquet import is_available
 from worker.jobs import JobOptions, Records, RecordSelection
 from worker.jobs.prune import pruned_at, told_pruned
 from worker.jobs.records import (

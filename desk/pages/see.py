@@ -18,7 +18,7 @@ from desk.review.walks import count_enrichments
 from desk.web.asking import DeskRequest, NotThereError, go_to, page
 from desk.web.desk import Desk
 from desk.web.rendering import render
-from worker.exports.parquet import is_available
+from worker.exports.formats.parquet import is_available
 
 SHOWN = 48  # pictures on a page
 OUTCOMES = {

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 
 from common.store.embeddings import Vector, kept_vectors
 from common.store.tables.harvested import of_provider
-from desk.review.seen_pictures import seen_picture
+from desk.review.neighbours import seen_picture
 
 POOL = 1_000  # records that are compared with each other
 

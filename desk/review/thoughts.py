@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from common.store.embeddings import Vector, kept_vectors
-from desk.review.seen_pictures import seen_picture
+from desk.review.neighbours import seen_picture
 
 if TYPE_CHECKING:
     from common.vision.answers.answering import Answering

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from common.errors import EnrichmentError
+from common.errors import EnrichmentError, UsageError
 from common.process.terminal.console import SafeConsole
+from common.process.terminal.counting import counted
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.store.session import open_store
@@ -17,7 +18,7 @@ from harvester.commands.options import (
     VocabularyName,
     chosen_vocabulary,
 )
-from harvester.tables.csv_export import export_dataset
+from harvester.tables.csv_export import COLUMNS, export_dataset
 from harvester.tables.csv_import import ImportOutcome, import_dataset
 from harvester.tables.fates import FATES, Fate
 
@@ -45,8 +46,24 @@ AcceptRepairs = Annotated[
 ]
 
 
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="OURS=NAME",
+        help="What the table calls one of our columns, such as category=Kategorie. Repeat it for "
+        "several.",
+    ),
+]
+
+
 def import_table(
-    file: Annotated[Path, typer.Argument(help="CSV file with a header, in UTF-8.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Table with a header: CSV, or an Excel file (.xlsx), whose first sheet is read."
+        ),
+    ],
     name: DatasetName,
     vocab_json: VocabJson = Path("vocabulary.json"),
     vocabulary: VocabularyName = None,
@@ -57,12 +74,14 @@ def import_table(
             ".report.csv, in the current folder."
         ),
     ] = None,
+    column: Columns = None,
     accept_repairs: AcceptRepairs = False,
     rename_labels: RenameLabels = False,
 ) -> None:
-    """Read records and labels from a CSV file into a dataset, and report what came of each line.
+    """Read records and labels from a table into a dataset, and report what came of each line.
 
-    Columns are found by name: ID or URI, category or skos_concept, and URL. A line is taken,
+    Columns are found by name: ID or URI, category or skos_concept, and URL; --column gives other
+    names. CSV is UTF-8; other lines are read as Latin-1, with a warning. A line is taken,
     repaired if its meaning is beyond doubt, or rejected. A record on several lines gets the labels
     of all of them. A row that a quoted cell breaks over several lines has the number of its first
     line.
@@ -70,7 +89,8 @@ def import_table(
     Harvested values are not overwritten. A second import of the same file changes nothing. An
     existing dataset keeps its records and gets those of the file.
 
-    Example: harvester import eval_dataset.csv --dataset eval
+    Examples: harvester import eval_dataset.csv --dataset eval · harvester import museum.xlsx
+    --dataset museum --column category=Kategorie --column ID=Nummer
     """
     report = report or Path(f"{file.stem}.report.csv")
     outcome = import_dataset(
@@ -81,10 +101,27 @@ def import_table(
         report_path=report,
         rename=rename_labels,
         accept_repairs=accept_repairs,
+        columns=_named_columns(column or []),
     )
     _report_fates(outcome, name, report)
     if not outcome.usable:
         raise EnrichmentError(f"No line of {file} was taken; see {report}.")
+
+
+def _named_columns(given: list[str]) -> dict[str, str]:
+    """The names in the table by our names."""
+    ours = {column.lower(): column for column in COLUMNS}
+    named: dict[str, str] = {}
+    for each in given:
+        column, _, name = each.partition("=")
+        key = ours.get(column.strip().lower())
+        if key is None or key in named or not name.strip():
+            raise UsageError(
+                f"--column {each!r} must be OURS=NAME, such as category=Kategorie, with each of "
+                f"our columns at most once: {', '.join(COLUMNS)}."
+            )
+        named[key] = name
+    return named
 
 
 def _report_fates(outcome: ImportOutcome, name: str, report: Path) -> None:
@@ -102,6 +139,13 @@ def _report_fates(outcome: ImportOutcome, name: str, report: Path) -> None:
         for (fate, column, what), lines in sorted(outcome.findings.items(), key=_frequent_first):
             findings.add(f"{lines:,}", fate, column, what)
         findings.print()
+    if outcome.recoded:
+        are = counted(outcome.recoded, "line is", "lines are")
+        console.print(
+            f"Warning: {are} not UTF-8, and read as Latin-1. If the dataset has wrong letters, "
+            "save the table as CSV in UTF-8 and import it again.",
+            soft_wrap=True,
+        )
     if outcome.moved:
         console.print(f"{outcome.moved:,} lines have a former ID of a record.")
     if outcome.usable:

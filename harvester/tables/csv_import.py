@@ -6,7 +6,7 @@ picture is filled in only if the store has none.
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -20,7 +20,7 @@ from common.process.terminal.progress import progress
 from common.store.bulk import copy_rows
 from harvester.datasets.operations import check_dataset_name, count_records, ensure_dataset
 from harvester.datasets.vocabulary import ChosenVocabulary, use_vocabulary
-from harvester.tables.fates import Fate, RowFate, judge_rows
+from harvester.tables.fates import NOT_UTF8, Fate, RowFate, judge_rows
 from harvester.tables.label_spelling import LabelReader, spellings
 
 REPORT_COLUMNS = ("line", "fate", "column", "detail")
@@ -65,6 +65,11 @@ class ImportOutcome:
     moved: int = 0
 
     @property
+    def recoded(self) -> int:
+        """Rows that are not UTF-8."""
+        return sum(rows for (_, _, what), rows in self.findings.items() if what == NOT_UTF8)
+
+    @property
     def usable(self) -> int:
         return self.fates["taken"] + self.fates["repaired"]
 
@@ -78,12 +83,14 @@ def import_dataset(
     report_path: Path,
     rename: bool = False,
     accept_repairs: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> ImportOutcome:
     """Read a table into a new or an existing dataset, and write the report on each row.
 
     Args:
         rename: categories that the dataset calls otherwise.
         accept_repairs: of misspelt labels.
+        columns: as `judge_rows`.
 
     Raises:
         UsageError: the file is no such table, or harmful (names the line), or the dataset has
@@ -94,7 +101,13 @@ def import_dataset(
         raise UsageError(f"The report would replace {source}; give another --report.")
     outcome, content = ImportOutcome(), vocabulary.content
     labels = LabelReader(content.categories, also=spellings(content))
-    fates = judge_rows(source, content.categories, labels=labels, accept_repairs=accept_repairs)
+    fates = judge_rows(
+        source,
+        content.categories,
+        labels=labels,
+        accept_repairs=accept_repairs,
+        columns=columns,
+    )
     with (
         output_stream(str(report_path)) as report,
         engine.begin() as connection,

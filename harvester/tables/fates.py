@@ -20,9 +20,11 @@ from common.europeana.concept_uris import current_concept_uri
 from common.europeana.record_ids import item_uri, parse_record_id
 from harvester.tables.csv_export import COLUMNS
 from harvester.tables.label_spelling import LabelReader
-from harvester.tables.rows import TableRow, read_rows
+from harvester.tables.rows import read_rows
+from harvester.tables.table_row import TableRow
 
 _SLASHLESS = re.compile(r"\d+/")  # digits, since "n/a" is no record
+NOT_UTF8 = "not UTF-8"
 _CUT_ID = 100  # characters, at least, of an ID that counts as cut short
 
 Fate = Literal["taken", "repaired", "rejected"]
@@ -72,11 +74,13 @@ def judge_rows(
     *,
     labels: LabelReader | None = None,
     accept_repairs: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> Iterator[RowFate]:
     """The fate of every row after the header.
 
     Args:
         vocabulary: concept URIs by category.
+        columns: what the table calls columns, by our names (`COLUMNS`).
         labels: reads the column category. By default it knows the categories alone.
         accept_repairs: read a misspelt label as the only label that is near to it.
 
@@ -85,27 +89,36 @@ def judge_rows(
     """
     rows = read_rows(table)
     header = next(rows, TableRow(1, ()))
-    places = _column_places(table, header)
+    places = _column_places(table, header, columns or {})
     width = len(header.cells)
     reader = labels or LabelReader(vocabulary)
     judge = _RowJudge(places, width, vocabulary, reader, accept_repairs=accept_repairs)
     return judge.judge(rows)
 
 
-def _column_places(table: Path, header: TableRow) -> dict[str, int]:
-    names = ["_".join(cell.lower().split()).replace("-", "_") for cell in header.cells]
-    wanted = {column: column.lower() for column in COLUMNS}
+def _column_places(table: Path, header: TableRow, columns: Mapping[str, str]) -> dict[str, int]:
+    names = [_column_name(cell) for cell in header.cells]
+    wanted = {column: _column_name(columns.get(column, column)) for column in COLUMNS}
     if twice := [column for column, name in wanted.items() if names.count(name) > 1]:
-        raise UsageError(f"{table}, line 1: the column {twice[0]} is there twice; keep one.")
+        shown = columns.get(twice[0], twice[0])
+        raise UsageError(f"{table}, line 1: the column {shown} is there twice; keep one.")
     places = {column: names.index(name) for column, name in wanted.items() if name in names}
+    given = header.problem and header.problem[1]
+    given = given or ", ".join(_shown(cell) for cell in header.cells[:10]) or "nothing"
+    if lost := [columns[column] for column in columns if column not in places]:
+        raise UsageError(f"{table}, line 1: has no column {_shown(lost[0])}; found {given}.")
     for either, other in (("ID", "URI"), ("category", "skos_concept")):
         if either not in places and other not in places:
-            given = header.problem or ", ".join(_shown(cell) for cell in header.cells[:10])
             raise UsageError(
                 f"{table}, line 1: must name the columns, among them {either} or {other}; "
-                f"expected {','.join(COLUMNS)} in any order, found {given or 'nothing'}."
+                f"expected {','.join(COLUMNS)} in any order, found {given}. If the table has other "
+                f"names, say so: --column {either}=NAME"
             )
     return places
+
+
+def _column_name(cell: str) -> str:
+    return "_".join(cell.lower().split()).replace("-", "_")
 
 
 class _RowJudge:
@@ -129,6 +142,8 @@ class _RowJudge:
         for row in rows:
             try:
                 row_reading = _RowReading(self._cells(row))
+                if row.is_recoded:
+                    row_reading.repairs.append(RowFinding("", NOT_UTF8, "read as Windows-1252"))
                 record = self._record(row_reading)
             except _RejectedError as rejected:
                 yield RowFate(row.line, "rejected", (rejected.finding,))
@@ -138,7 +153,7 @@ class _RowJudge:
 
     def _cells(self, row: TableRow) -> dict[str, str]:
         if row.problem:
-            raise _RejectedError("", "broken quotes", row.problem)
+            raise _RejectedError("", *row.problem)
         if not any(cell.strip() for cell in row.cells):
             raise _RejectedError("", "empty row")
         if any(cell.strip() for cell in row.cells[self._width :]):

@@ -1,57 +1,62 @@
-"""The rows of a CSV file that was made by hand, read one at a time in bounded memory."""
+"""The rows of a table that was made by hand, read one at a time in bounded memory.
+
+This is about CSV; `spreadsheet` is about Excel.
+"""
 
 import csv
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from common.errors import UsageError
 from common.files import open_given
 from common.process.foreign_text import unguard_cell
-
-MAX_ROW = 100_000  # characters; the csv module refuses cells of more than 131,072
+from harvester.tables.spreadsheet import OLD_SPREADSHEET, SPREADSHEET, read_sheet
+from harvester.tables.table_row import MAX_ROW, TableRow
 
 _DELIMITERS = ",;\t"  # the first of those that are equally frequent
 _QUOTED = re.compile(r'"[^"]*"')
-_NUL_OR_UNDECODED = re.compile("[\x00\udc80-\udcff]")
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """A row and the line on which it begins, from 1; a row may have several lines.
-
-    `problem` says why there are no cells: the quotes are malformed.
-    """
-
-    line: int
-    cells: tuple[str, ...]
-    problem: str = ""
+_UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 def read_rows(path: Path) -> Iterator[TableRow]:
     """The rows of a file, header included, with or without BOM and CRLF.
 
     Cells are divided by commas, or by semicolons or tabs if the header has more of those: Excel
-    writes semicolons where the comma is a decimal point.
+    writes semicolons where the comma is a decimal point. A line that is not UTF-8 is read as
+    Windows-1252, which is Latin-1 with more signs; its row is marked. Of an Excel file, the first
+    sheet is read.
 
     Raises:
-        UsageError: the file cannot be read, is not UTF-8, or has NUL characters, a row that is too
-            long or a quote that is never closed; names the line.
+        UsageError: the file cannot be read, or has NUL characters, bytes of another encoding, a row
+            that is too long or a quote that is never closed; names the line.
     """
     try:
-        content = open_given(path)
-        with io.TextIOWrapper(
-            content, encoding="utf-8-sig", errors="surrogateescape", newline=""
-        ) as stream:
-            lines = _Lines(path, stream)
-            reader = csv.reader(lines, delimiter=lines.delimiter(), strict=True)
-            while (row := _next_row(reader, lines)) is not None:
-                yield row
+        with open_given(path) as content:
+            begins = content.peek(4)[:4]
+            if begins == OLD_SPREADSHEET:
+                raise UsageError(f"{path} is an old Excel file. Save it as .xlsx or CSV.")
+            yield from (_sheet_rows if begins == SPREADSHEET else _text_rows)(path, content)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _sheet_rows(path: Path, content: BinaryIO) -> Iterator[TableRow]:
+    for row in read_sheet(path, content):
+        yield replace(row, cells=tuple(map(unguard_cell, row.cells)))
+
+
+def _text_rows(path: Path, content: BinaryIO) -> Iterator[TableRow]:
+    with io.TextIOWrapper(
+        content, encoding="utf-8-sig", errors="surrogateescape", newline=""
+    ) as stream:
+        lines = _Lines(path, stream)
+        reader = csv.reader(lines, delimiter=lines.delimiter(), strict=True)
+        while (row := _next_row(reader, lines)) is not None:
+            yield row
 
 
 def _next_row(reader: Iterator[list[str]], lines: "_Lines") -> TableRow | None:
@@ -61,8 +66,11 @@ def _next_row(reader: Iterator[list[str]], lines: "_Lines") -> TableRow | None:
     except csv.Error as error:
         if lines.ended:
             raise lines.error("a quote that begins here is never closed", first) from error
-        return TableRow(first, (), f"{error}; expected every quote within a quoted cell doubled")
-    return None if cells is None else TableRow(first, tuple(map(unguard_cell, cells)))
+        advice = f"{error}; expected every quote within a quoted cell doubled"
+        return TableRow(first, (), ("broken quotes", advice))
+    if cells is None:
+        return None
+    return TableRow(first, tuple(map(unguard_cell, cells)), is_recoded=lines.recoded)
 
 
 class _Lines:
@@ -75,6 +83,7 @@ class _Lines:
         self._first = 1
         self._room = MAX_ROW
         self._ahead = ""
+        self.recoded = False  # whether the row has a line that is not UTF-8
         self.ended = False
 
     def delimiter(self) -> str:
@@ -86,6 +95,7 @@ class _Lines:
         """Expect a new row; returns the number of its first line."""
         self._room = MAX_ROW
         self._first = self._number + 1
+        self.recoded = False
         return self._first
 
     def __iter__(self) -> Iterator[str]:
@@ -105,10 +115,17 @@ class _Lines:
                 "is a quote not closed, or is this no table?",
                 self._first,
             )
-        if bad := _NUL_OR_UNDECODED.search(line):
-            what = "a NUL character" if bad[0] == "\0" else "bytes that are not UTF-8"
-            raise self.error(f"{what}; save the table as CSV in UTF-8", self._number)
-        return line
+        if "\0" in line:
+            raise self.error("a NUL character; save the table as CSV in UTF-8", self._number)
+        return self._recoded(line) if _UNDECODED.search(line) else line
+
+    def _recoded(self, line: str) -> str:
+        self.recoded = True
+        try:
+            return line.encode("utf-8", "surrogateescape").decode("windows-1252")
+        except UnicodeDecodeError as error:
+            what = "bytes that are neither UTF-8 nor Latin-1; save the table as CSV in UTF-8"
+            raise self.error(what, self._number) from error
 
     def error(self, what: str, line: int) -> UsageError:
         return UsageError(f"{self._path}, line {line:,}: {what}.")

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from worker.exports.selection import EnrichmentRow, Selection, selected
+from worker.exports.rows import EnrichmentRow
+from worker.exports.selection import Selection, selected
 
 MAP, PAINTING = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/47"
 FULL = "https://museum.example/full.jpg"

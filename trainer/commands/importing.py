@@ -1,10 +1,11 @@
-"""`trainer models import`."""
+"""`trainer models import` and `trainer models export`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from common.errors import UsageError
 from common.process.settings import ModelSettings
 from common.process.terminal.next_step import next_step
 from trainer.commands.options import (
@@ -12,12 +13,14 @@ from trainer.commands.options import (
     Floor,
     Labelled,
     Precision,
+    StoredReference,
     VocabularyFile,
     labelled_pictures,
 )
 from trainer.commands.printing import print_line, warn
 
 if TYPE_CHECKING:
+    from trainer.models.importing import ForeignCheckpoint
     from trainer.models.proposal import Proposal
 
 CHECKPOINT = "The checkpoint"
@@ -30,10 +33,14 @@ ClassIndex = Annotated[
     ),
 ]
 CheckpointFile = Annotated[
-    Path, typer.Argument(metavar="CHECKPOINT", help="State dict: .pth or .safetensors.")
+    Path,
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="State dict (.pth or .safetensors), or a folder of `trainer models export`.",
+    ),
 ]
 Architecture = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="NAME",
         help="An architecture of torchvision, such as resnet18.",
@@ -41,7 +48,7 @@ Architecture = Annotated[
     ),
 ]
 InputSize = Annotated[
-    int,
+    int | None,
     typer.Option(
         min=1,
         metavar="PIXELS",
@@ -53,9 +60,9 @@ InputSize = Annotated[
 
 def import_(
     checkpoint: CheckpointFile,
-    architecture: Architecture,
-    input_size: InputSize,
     name: Annotated[str, typer.Option(metavar="NAME", help="Name of the new model.")],
+    architecture: Architecture = None,
+    input_size: InputSize = None,
     class_index: ClassIndex = None,
     vocab_json: VocabularyFile = Path("vocabulary.json"),
     dataset: Labelled = None,
@@ -63,23 +70,26 @@ def import_(
     precision: Precision = 0.9,
     floor: Floor = None,
 ) -> None:
-    """Make a model from a foreign checkpoint, such as the pilot's.
+    """Make a model from a foreign checkpoint, such as the pilot's, or from a shared folder.
 
-    Its promise is measured on labelled pictures (--dataset or --data-dir) that the checkpoint was
-    not trained on. Without them every concept is off.
+    A shared model keeps its thresholds, and promises nothing here until you audit it.
 
-    Example: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
-    --name pilot --data-dir labelled
+    A checkpoint needs --architecture and --input-size. Its promise is measured on labelled pictures
+    (--dataset or --data-dir) that it was not trained on. Without them every concept is off.
+
+    Examples: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
+    --name pilot --data-dir labelled · trainer models import vases-2 --name vases
     """
     from common.store.session import open_store
-    from common.vision.preprocessing import Preprocessing
     from common.vocabulary.reading import load_vocabulary
-    from trainer.models.importing import import_checkpoint, read_checkpoint
+    from trainer.models.importing import import_checkpoint
     from trainer.models.proposal import Terms
 
-    index = class_index or checkpoint.with_name("class_index.json")
-    how = Preprocessing(size=input_size)
-    weights = read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
+    if checkpoint.is_dir():
+        given = (architecture, input_size, class_index, dataset, data_dir, floor)
+        _import_shared(checkpoint, name, needless=[each for each in given if each is not None])
+        return
+    weights = _read(checkpoint, class_index, architecture, input_size)
     vocabulary, engine = load_vocabulary(vocab_json), open_store()
     data = None
     if dataset is not None or data_dir is not None:
@@ -99,6 +109,32 @@ def import_(
     next_step(f"trainer models activate {made.name}@{made.version}")
 
 
+def _read(
+    checkpoint: Path, class_index: Path | None, architecture: str | None, input_size: int | None
+) -> "ForeignCheckpoint":
+    from common.vision.preprocessing import Preprocessing
+    from trainer.models.importing import read_checkpoint
+
+    if architecture is None or input_size is None:
+        raise UsageError("A checkpoint needs --architecture and --input-size.")
+    index = class_index or checkpoint.with_name("class_index.json")
+    how = Preprocessing(size=input_size)
+    return read_checkpoint(checkpoint, index, architecture=architecture, preprocessing=how)
+
+
+def _import_shared(folder: Path, name: str, *, needless: list[object]) -> None:
+    from common.store.session import open_store
+    from trainer.report.sharing.arriving import import_shared
+
+    if needless:
+        raise UsageError("A shared folder needs --name alone: it says the rest itself.")
+    model_dir = ModelSettings.read().model_dir
+    made = import_shared(open_store(), model_dir, folder, name=name)
+    print_line(f"Imported: {made.title}, in {model_dir / made.path}")
+    warn("It promises nothing for your records. Run a job with it, then audit the job at the desk.")
+    next_step(f"trainer models activate {made.name}@{made.version}")
+
+
 def _print_promise(proposal: "Proposal", *, is_measured: bool) -> None:
     from trainer.commands.promote import print_proposal
 
@@ -106,3 +142,31 @@ def _print_promise(proposal: "Proposal", *, is_measured: bool) -> None:
         print_proposal(proposal)
     else:
         warn("Every concept is off: a promise needs labelled pictures (--dataset or --data-dir).")
+
+
+def export(
+    model: StoredReference,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="New folder to write.")],
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Licence of the weights, such as apache-2.0. Default: that of the encoder.",
+        ),
+    ] = None,
+) -> None:
+    """Write a model as a folder that you can share, such as on the Hugging Face Hub.
+
+    It holds a model card, weights (safetensors), the whole network (ONNX), the vocabulary (SKOS)
+    and an example program. It holds no training pictures.
+
+    Example: trainer models export vases@2 vases-2 --licence apache-2.0
+    """
+    from common.store.session import open_store
+    from trainer.report.sharing.exporting import share_model
+
+    shared = share_model(
+        open_store(), ModelSettings.read().model_dir, model, folder, licence=licence
+    )
+    print_line(f"{shared.title} is in {folder}. Read {folder / 'README.md'} before you share it.")
+    next_step(f"hf upload YOU/{folder.name} {folder}")

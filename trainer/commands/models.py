@@ -14,7 +14,7 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.listing import Listing
 from common.process.terminal.next_step import next_step
 from common.vision.answers.drift import ModelDrift, drift_of_model
-from trainer.commands.importing import import_
+from trainer.commands.importing import export, import_
 from trainer.commands.options import StoredReference
 from trainer.commands.printing import (
     hint,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 models = command_group("List and show models, put one in service, or take it out.")
 models.command("import")(import_)
+models.command("export")(export)
 
 
 @models.command("list")

@@ -1,8 +1,9 @@
 """`worker export`: arguments only."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, BinaryIO
 from uuid import UUID
 
 import typer
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from common.errors import UsageError
 from common.files import STANDARD_OUTPUT, standard_output
+from common.process.settings.services import ApiAddressSettings
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.shared_options import Force, Languages, check_output_file
@@ -20,10 +22,14 @@ from worker.exports import files
 from worker.exports.asking import Asked, Format, read_arguments
 from worker.exports.differences import differences
 from worker.exports.files import Exported
-from worker.exports.parquet import write_parquet
-from worker.exports.promises import promises_of, told
+from worker.exports.formats.crowdheritage import write_crowdheritage
+from worker.exports.formats.label_studio import write_tasks
+from worker.exports.formats.parquet import write_parquet
+from worker.exports.formats.texts import AnnotationTarget, write_csv, write_edm, write_jsonld
+from worker.exports.labels import ExportLabels
+from worker.exports.promises import ModelPromise, promises_of, told
+from worker.exports.rows import EnrichmentRow
 from worker.exports.selection import Selection
-from worker.exports.texts import AnnotationTarget, write_csv, write_edm, write_jsonld
 from worker.exports.to_come import is_to_come, is_unfinished
 
 Places = Annotated[
@@ -55,9 +61,11 @@ FileFormat = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="csv: a table. jsonld: W3C annotations, one request to the Annotation API a line. "
-        "edm: EDM as RDF/XML. parquet: a table with types and all columns. Default: what the "
-        "name of the file says, else csv.",
+        help="csv: a table. jsonld: W3C annotations, a page a line. "
+        "edm: EDM as RDF/XML. parquet: a table with types and all columns. label-studio: "
+        "tasks, and a second file, such as tasks.config.xml, with the labelling configuration. "
+        "crowdheritage: base annotations of a campaign. Default: what the name of the file says, "
+        "else csv.",
     ),
 ]
 TargetOption = Annotated[
@@ -123,11 +131,23 @@ def export(
     write = _writer(asked.file_format, selection, target, told(promises))
     _print_what_may_come(engine, selection.job, asked.since)
     exported = files.export(
-        engine, selection, asked.files, write, with_wrong=with_wrong, wanted=wanted
+        engine,
+        selection,
+        asked.files,
+        write,
+        config_file=asked.config_file,
+        with_wrong=with_wrong,
+        wanted=wanted,
     )
     if as_json:
         print_json(exported, Exported)
     _print_counts(exported, asked)
+    _print_remarks(engine, selection, promises)
+
+
+def _print_remarks(
+    engine: Engine, selection: Selection, promises: Mapping[str, ModelPromise]
+) -> None:
     remarks = differences(engine, selection.job) if selection.job else []
     for line in (*remarks, *told(promises)):
         console.print(line, soft_wrap=True)
@@ -151,6 +171,8 @@ def _print_counts(exported: Exported, asked: Asked) -> None:
         console.print(f"{statements} to remove: {exported.removed_file}", soft_wrap=True)
     elif asked.is_delta:
         console.print("Standard output cannot hold the statements to remove. Name a FILE for them.")
+    if exported.config_file:
+        console.print(f"Labelling configuration: {exported.config_file}", soft_wrap=True)
     if exported.left_out:
         are = counted(exported.left_out, "is", "are")
         console.print(f"{are} left out, since decisions block them.")
@@ -169,8 +191,13 @@ def _check_output(asked: Asked, *, force: bool, as_json: bool) -> None:
             raise UsageError("--json needs a FILE: standard output would hold both.")
         if standard_output().isatty() and asked.file_format == "parquet":
             raise UsageError("Parquet is no text, so it is not written to a terminal. Name a FILE.")
-    for file in asked.files:
+    for file in [*asked.files, *filter(None, [asked.config_file])]:
         check_output_file(file, force=force)
+
+
+def _write_tasks(rows: Iterable[EnrichmentRow], stream: BinaryIO, labels: ExportLabels) -> int:
+    api_url = ApiAddressSettings.read().europeana_api_url
+    return write_tasks(rows, stream, labels, api_url=api_url)
 
 
 def _writer(
@@ -182,6 +209,8 @@ def _writer(
         "csv": write_csv,
         "jsonld": partial(write_jsonld, target=target or "record"),
         "edm": write_edm,
+        "label-studio": _write_tasks,
+        "crowdheritage": write_crowdheritage,
         "parquet": partial(write_parquet, asked=selection.asked(), promises=promises),
     }
     return writers[file_format]

@@ -14,7 +14,7 @@ from common.store.tables import VerdictKind
 from worker.exports.selection import Selection
 from worker.jobs.names import find_job, id_of
 
-Format = Literal["csv", "jsonld", "edm", "parquet"]
+Format = Literal["csv", "jsonld", "edm", "parquet", "label-studio", "crowdheritage"]
 ENDINGS: dict[str, Format] = {
     ".csv": "csv",
     ".jsonl": "jsonld",
@@ -52,6 +52,14 @@ class Asked:
             return [self.file]
         path = Path(self.file)
         return [self.file, str(path.with_name(f"{path.stem}.removed{path.suffix}"))]
+
+    @property
+    def config_file(self) -> str | None:
+        """The labelling configuration: `tasks.config.xml` beside `tasks.json`."""
+        if self.file_format != "label-studio" or self.file == STANDARD_OUTPUT:
+            return None
+        path = Path(self.file)
+        return str(path.with_name(f"{path.stem}.config.xml"))
 
     def selection(self, engine: Engine) -> Selection:
         """The enrichments.

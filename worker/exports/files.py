@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 
 from common.files import STANDARD_OUTPUT, replacing, standard_output
 from common.process.terminal.progress import ProgressReport, progress
+from worker.exports.formats.label_studio import write_configuration
+from worker.exports.formats.texts import write_removed
 from worker.exports.labels import ExportLabels
-from worker.exports.selection import EnrichmentRow, Selection, selected
-from worker.exports.texts import write_removed
+from worker.exports.rows import EnrichmentRow
+from worker.exports.selection import Selection, selected
 
 ROWS_A_REPORT = 1_000
 
@@ -25,6 +27,7 @@ class Exported:
 
     Decisions block `left_out` more, and reviewers call `wrong` more wrong. `removed_file` names
     `removed` statements that an earlier export may have had; null without changes in EDM.
+    `config_file` is the labelling configuration of Label Studio, null in other formats.
     """
 
     file: str
@@ -33,6 +36,7 @@ class Exported:
     wrong: int
     removed_file: str | None
     removed: int | None
+    config_file: str | None = None
 
 
 def export(
@@ -41,6 +45,7 @@ def export(
     places: Sequence[str],
     write: Write,
     *,
+    config_file: str | None = None,
     with_wrong: bool = False,
     wanted: Iterable[str] = (),
 ) -> Exported:
@@ -48,6 +53,7 @@ def export(
 
     Args:
         places: the file, and the file for statements to remove, if changes are selected.
+        config_file: for the labelling configuration of Label Studio.
         with_wrong: also what more reviewers call wrong than right.
         wanted: the languages of labels, the best first.
 
@@ -67,6 +73,9 @@ def export(
         if removed_file:
             with _output(removed_file) as stream_of_removed:
                 removed = write_removed(rows.removed, stream_of_removed)
+        if config_file:
+            with _output(config_file) as stream_of_config:
+                write_configuration(rows.labels.of_concepts(), stream_of_config)
         return Exported(
             file=file,
             written=written,
@@ -74,6 +83,7 @@ def export(
             wrong=rows.wrong,
             removed_file=removed_file,
             removed=removed,
+            config_file=config_file,
         )
 
 

@@ -19,14 +19,19 @@ SELECTED_MODELS = {
     "changed_since": "EXISTS (SELECT 1 FROM enrichment WHERE model_id = model.id)",
 }
 _LABELS = """
-    SELECT model.name || ' v' || model.version AS model, concept_uri, kept.labels
-    FROM model JOIN vocabulary_concept AS kept
-      ON kept.vocabulary_id = model.vocabulary_id AND concept_uri = ANY(model.labels)
+    SELECT model.name || ' v' || model.version AS model, concept.uri,
+           coalesce(kept.labels, jsonb_build_object('', concept.label)) AS labels
+    FROM model CROSS JOIN unnest(model.labels) AS each(uri)
+    JOIN concept ON concept.uri = each.uri
+    LEFT JOIN vocabulary_concept AS kept
+      ON kept.vocabulary_id = model.vocabulary_id AND kept.concept_uri = each.uri
 """
 
 
 class ExportLabels:
-    """By title of the model and URI of the concept; of a model of before there is none.
+    """By title of the model and URI of the concept.
+
+    A model that names no vocabulary has one label for each concept, without a language.
 
     `languages` are those of all labels, in alphabetical order.
     """
@@ -55,6 +60,10 @@ class ExportLabels:
         """The labels in the order of the languages."""
         return self._texts.get((model, uri), self._none)
 
+    def of_concepts(self) -> dict[str, str]:
+        """The label of each concept that a model of the selection knows, by URI."""
+        return {uri: label for (_, uri), label in self._main.items() if label}
+
     def by_language(self, model: str, uri: str) -> Mapping[str, str]:
         return self._tagged.get((model, uri), {})
 
@@ -80,4 +89,4 @@ def read_labels(
     rows = connection.execute(
         text(f"{_LABELS} WHERE {conditions}"), {name: asked[name] for name in names}
     )
-    return ExportLabels(((row.model, row.concept_uri, row.labels) for row in rows), wanted)
+    return ExportLabels(((row.model, row.uri, row.labels) for row in rows), wanted)

@@ -14,7 +14,8 @@ from common.process.pages import data_uri, record_page, template_engine
 from common.process.terminal.progress import ProgressReport, progress
 from common.store.tables import PictureSource
 from worker.embeddings.alike import Alike, SimilarRecord
-from worker.exports.selection import EnrichmentRow, Sample
+from worker.exports.rows import EnrichmentRow
+from worker.exports.selection import Sample
 
 SOURCES: dict[str, str] = {
     PictureSource.MEDIA: "provider's file",

@@ -1,5 +1,6 @@
 """What is promised of the enrichments in an export, for whose records, and what is certified."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,6 @@ def _promise(title: str, stored: dict[str, Any] | None) -> Promise | None:
         ) from error
 
 
-def told(promises: dict[str, ModelPromise]) -> list[str]:
+def told(promises: Mapping[str, ModelPromise]) -> list[str]:
     """The promises in words, a line for each model."""
     return [f"{title}: {promise.in_words()}" for title, promise in promises.items()]

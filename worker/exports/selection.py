@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -21,40 +21,18 @@ from common.store.session import allow_pauses
 from common.store.tables import VerdictKind
 from common.store.tables.harvested import of_provider
 from common.store.tables.jobs import JOB_MODELS
+from common.store.teaching.certificates import CERTIFIED_ENRICHMENTS
 from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_conditions
 from common.vision.answers.blocked import Blocks
 from common.vision.answers.spellings import odd_spellings
-from worker.enrich.heatmap_files import relative_path
 from worker.exports.changes import CHANGED_SINCE, Statement, change_parameters, removed_statements
 from worker.exports.labels import ExportLabels, read_labels
-from worker.exports.public_urls import published
+from worker.exports.rows import EnrichmentRow, RowMaker, row_maker
 from worker.jobs.parts import ALL_CHUNKS, ChunkNumbers
 from worker.jobs.prune import check_not_pruned
 from worker.ledger.routes import ROUTED_MODEL
 
 ROWS_AT_ONCE = 5_000  # from the server's cursor
-
-
-class EnrichmentRow(NamedTuple):
-    """A concept that a model saw in a picture of a record; `image_url` may be published.
-
-    `heatmap`: the path of the heatmap below HEATMAP_DIR, if there is one. `seen`: when the picture
-    was looked at, None if that was before the store kept it. `verdict`: what reviewers say
-    (`STANDING_VERDICTS`), None without a verdict.
-    """
-
-    record_id: str
-    concept: str
-    label: str
-    confidence: float
-    model: str
-    picture: str
-    image_url: str
-    job: str
-    updated: datetime
-    heatmap: str | None
-    seen: datetime | None
-    verdict: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +74,14 @@ _COLUMNS = """
     SELECT enrichment.record_id, enrichment.concept_uri, concept.label, enrichment.confidence,
            model.name || ' v' || model.version, enrichment.source, enrichment.image_url,
            CAST(enrichment.job_id AS text), enrichment.updated_at, heatmap.sha256,
-           enrichment.seen_at, standing.verdict
+           enrichment.seen_at, standing.verdict, record.data_provider, record.rights,
+           certified.drawn_at >= enrichment.updated_at AS is_certified
+"""
+_WITH_RECORDS = f"""
+    JOIN record ON record.id = enrichment.record_id
+    LEFT JOIN ({CERTIFIED_ENRICHMENTS}) AS certified
+      ON certified.model_id = enrichment.model_id AND certified.record_id = enrichment.record_id
+     AND certified.concept_uri = enrichment.concept_uri
 """
 SOURCE = f"""
     FROM enrichment
@@ -161,6 +146,7 @@ class SelectedRows:
         self,
         rows: Iterable[Any],
         labels: ExportLabels,
+        make: RowMaker,
         *,
         with_wrong: bool,
         removed: Iterator[Statement],
@@ -168,6 +154,7 @@ class SelectedRows:
         self.labels = labels
         self.removed = removed
         self._rows = iter(rows)
+        self._make = make
         self._with_wrong = with_wrong
         self.left_out = 0
         self.wrong = 0
@@ -176,9 +163,9 @@ class SelectedRows:
         return self
 
     def __next__(self) -> EnrichmentRow:
-        for *row, is_blocked in self._rows:
-            found = _fit_to_publish(row, self.labels)
-            if is_blocked:
+        for row in self._rows:
+            found = self._make(row)
+            if row.is_blocked:
                 self.left_out += 1
             elif found.verdict == VerdictKind.WRONG and not self._with_wrong:
                 self.wrong += 1
@@ -203,10 +190,12 @@ def selected(
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         check_selection(connection, selection)
         labels = read_labels(connection, selection.asked(), wanted)
+        make = row_maker(connection, selection.asked(), labels)
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, selection) | blocked.parameters
         statement = text(
-            f"{_COLUMNS}, {blocked.is_blocked} {SOURCE} WHERE {selection.conditions()} {_IN_ORDER}"
+            f"{_COLUMNS}, {blocked.is_blocked} AS is_blocked {SOURCE} {_WITH_RECORDS}"
+            f" WHERE {selection.conditions()} {_IN_ORDER}"
         )
         allow_pauses(connection)  # the reader of the output may be slow
         streaming = connection.execution_options(yield_per=ROWS_AT_ONCE)
@@ -217,7 +206,7 @@ def selected(
             holds = f"NOT {blocked.is_blocked} AND {said}"
             removed = removed_statements(connection, asked, holds=holds)
         with streaming.execute(statement, asked) as rows:
-            yield SelectedRows(rows, labels, with_wrong=with_wrong, removed=removed)
+            yield SelectedRows(rows, labels, make, with_wrong=with_wrong, removed=removed)
 
 
 def parameters(connection: Connection, selection: Selection) -> dict[str, Any]:
@@ -246,22 +235,27 @@ def draw_sample(engine: Engine, job: UUID, *, limit: int, wanted: Iterable[str] 
         UsageError: there is no such job, none of its enrichments has a heatmap, or the list of its
             records was removed.
     """
-    explained = f"{SOURCE} WHERE {CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
+    has_heatmap = f"{CONDITIONS['job']} AND heatmap.sha256 IS NOT NULL"
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         check_selection(connection, Selection(job=job))
         blocked = Blocks.read(connection).in_sql(connection)
         asked = parameters(connection, Selection(job=job)) | blocked.parameters
         count = text(
             f"SELECT count(*) FILTER (WHERE NOT {blocked.is_blocked}) AS total,"
-            f" count(*) FILTER (WHERE {blocked.is_blocked}) AS left_out {explained}"
+            f" count(*) FILTER (WHERE {blocked.is_blocked}) AS left_out"
+            f" {SOURCE} WHERE {has_heatmap}"
         )
         counted = connection.execute(count, asked).one()
         if counted.total == 0:
             raise UsageError(_nothing_to_show(job, counted.left_out))
-        drawn = text(f"{_COLUMNS} {explained} AND {blocked.is_free} {_DRAWN}")
+        drawn = text(
+            f"{_COLUMNS} {SOURCE} {_WITH_RECORDS}"
+            f" WHERE {has_heatmap} AND {blocked.is_free} {_DRAWN}"
+        )
         found = connection.execute(drawn, asked | {"limit": limit})
         labels = read_labels(connection, {"job": job}, wanted)
-        rows = [_fit_to_publish(row, labels) for row in found]
+        make = row_maker(connection, {"job": job}, labels)
+        rows = [make(row) for row in found]
         return Sample(rows=rows, total=counted.total, left_out=counted.left_out)
 
 
@@ -291,10 +285,3 @@ def check_selection(connection: Connection, selection: Selection) -> None:
                 f"Model {selection.model} has no version {selection.version}. "
                 f"It has {', '.join(map(str, known))}."
             )
-
-
-def _fit_to_publish(row: Any, labels: ExportLabels) -> EnrichmentRow:
-    found = EnrichmentRow._make(row)
-    heatmap = relative_path(found.heatmap) if found.heatmap else None
-    label = labels.main(found.model, found.concept) or found.label
-    return found._replace(label=label, image_url=published(found.image_url), heatmap=heatmap)

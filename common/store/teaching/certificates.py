@@ -124,6 +124,16 @@ _SINCE = text(
 )
 
 
+CERTIFIED_ENRICHMENTS = """
+    SELECT audit.model_id, each.record_id, audit_block.concept_uri, max(audit.drawn_at) AS drawn_at
+    FROM audit JOIN audit_block ON audit_block.audit_id = audit.id
+    CROSS JOIN LATERAL unnest(record_ids) AS each(record_id)
+    WHERE audit.state = 'closed' AND audit.withdrawn_at IS NULL
+    GROUP BY audit.model_id, each.record_id, audit_block.concept_uri
+"""
+"""A query of what certificates are about: enrichments that did not change since `drawn_at`."""
+
+
 def standing_certificates(
     connection: Connection,
     model_ids: Sequence[int],

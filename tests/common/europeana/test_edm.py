@@ -1,6 +1,7 @@
 """EDM against a reader of RDF, the rules of its two attributes, and Europeana's own schemas."""
 
 import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from common.europeana.edm import (
     RDF,
     by_person,
     by_software,
+    origin,
     provided_cho,
     skos_concept,
     to_remove,
@@ -26,9 +28,13 @@ ITEM = "http://data.europeana.eu/item/90402/RP_P_1984_87"
 SCHEMAS = Path(__file__).resolve().parents[4] / "shared" / "europeana" / "schemas"
 MADE_BY, SURE = f"{{{EDM}}}wasGeneratedBy", f"{{{EDM}}}confidenceLevel"
 
+WRITTEN = datetime(2026, 11, 23, 23, 0, 5, tzinfo=timezone(timedelta(hours=1)))
+MADE = origin('"a" ?> & v1', WRITTEN)
 DOCUMENT = (
     OPENING
-    + provided_cho("/90402/RP_P_1984_87", [by_software(MAP, 0.91), by_software(AMPHORA, 1.0)])
+    + provided_cho(
+        "/90402/RP_P_1984_87", [MADE + by_software(MAP, 0.91), by_software(AMPHORA, 1.0)]
+    )
     + provided_cho("/1/b", [by_software(MAP, 0.000012), by_person(AMPHORA)])
     + skos_concept(MAP, {"en": "map", "pt-BR": "mapa <1>"})
     + CLOSING
@@ -85,6 +91,13 @@ def test_a_program_says_that_it_made_a_statement_and_how_sure_it_is(confidence: 
     assert found[MADE_BY] == "SoftwareAgent"
     assert re.fullmatch(r"(0\.\d{4}|1\.0000)", found[SURE])
     assert float(found[SURE]) == pytest.approx(confidence, abs=0.00005)
+
+
+def test_model_and_date_stand_before_a_statement() -> None:
+    (made,) = parsed(DOCUMENT).xpath("//processing-instruction()")
+    assert made.target == "enrichment"
+    assert made.attrib == {"model": '"a" ?&gt; &amp; v1', "date": "2026-11-23T22:00:05Z"}
+    assert made.getnext().tag == f"{{{DC}}}type"
 
 
 def test_a_person_is_named_without_a_level() -> None:

@@ -60,9 +60,10 @@ def test_a_concept_tag_has_the_form_of_the_samples(name: str, image_url: str | N
 
 
 def test_every_member_but_the_score_stands_in_a_valid_sample() -> None:
+    """An `id` stands in samples of answers: with one, the API looks for an annotation to change."""
     known = set(sample("tag_full_agent.json"))
     known.update(*(json.loads(path.read_text()) for path in SAMPLES.glob("*.json")))
-    assert set(annotation()) - known == {"score"}
+    assert set(annotation()) - known <= {"score", "id"}
 
 
 def test_agents_and_canonical_have_the_form_of_the_samples() -> None:
@@ -77,8 +78,18 @@ def test_agents_and_canonical_have_the_form_of_the_samples() -> None:
 def test_a_batch_has_the_form_of_the_samples() -> None:
     batch, page = sample("tag_batch_annotation_page.json"), annotation_page([annotation()])
     assert list(page) == list(batch)
-    assert (page["@context"], page["type"]) == (batch["@context"], batch["type"])
-    assert "id" not in page["items"][0]  # with one, the API looks for an annotation to change
+    assert (page["@context"][0], page["type"]) == (batch["@context"], batch["type"])
+
+
+def test_a_reader_of_linked_data_keeps_name_confidence_and_encoder() -> None:
+    whole = annotation_page([annotation(encoder="dinov2"), annotation(confidence=1.0, model="b")])
+    told = triples(json.loads(json.dumps(whole)))
+    sure = {(name, value) for name, predicate, value in told if predicate.endswith("denceLevel")}
+    first, second = (each["id"] for each in whole["items"])
+    assert sure == {(first, "9.123E-1"), (second, "1.0E0")}
+    assert first == whole["items"][0]["canonical"]
+    made_by = next(value for name, _, value in told if (name, _) == (first, f"{DCTERMS}creator"))
+    assert (made_by, "http://www.w3.org/ns/prov#wasDerivedFrom", "dinov2") in told
 
 
 def test_a_reader_of_linked_data_finds_concept_record_and_provenance() -> None:

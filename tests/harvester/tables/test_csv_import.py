@@ -1,5 +1,6 @@
 """`harvester import`: tables become datasets, and every line is reported."""
 
+import openpyxl
 import pytest
 
 from common.europeana.record_ids import item_uri
@@ -131,3 +132,41 @@ def test_labels_of_any_language_and_alternatives_are_read(importer):
     assert importer.rows("SELECT DISTINCT concept_uri FROM dataset_item") == [
         ("http://example.org/map",)
     ]
+
+
+def test_an_excel_file_with_its_own_column_names_is_imported(importer):
+    book = openpyxl.Workbook()
+    for row in (("Objekt", "Kategorie"), ("/1/a", "map"), ("/1/b", "gun"), (None, None)):
+        book.active.append(row)
+    book.create_sheet("Notizen").append(["to do"])
+    book.save(importer.folder / "t.xlsx")
+    names = ("--column", "ID=Objekt", "--column", "Category=kategorie")
+    shown = importer("import", "t.xlsx", "--dataset", "d", *names).stdout
+    assert [(row["line"], row["fate"], row["detail"]) for row in report_of(importer)] == [
+        ("2", "taken", ""),
+        ("3", "rejected", "unknown label: 'gun' is no label of the vocabulary"),
+        ("4", "rejected", "sheet not read: 'Notizen'; only 'Sheet', the first sheet, is read"),
+    ]
+    assert importer.rows(ITEMS) == [("/1/a", MAP, "csv")]
+    assert "Warning" not in shown
+
+
+def test_latin_1_is_imported_with_a_warning(importer):
+    (importer.folder / "t.csv").write_bytes("ID,category,r\n/1/a,map,ü\n".encode("latin-1"))
+    shown = importer("import", "t.csv", "--dataset", "d").stdout
+    assert "Warning: 1 line is not UTF-8, and read as Latin-1." in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["title=x"], "must be OURS=NAME"),
+        (["ID"], "must be OURS=NAME"),
+        (["ID=a", "id=b"], "each of our columns at most once"),
+        (["ID=Objekt"], "t.csv, line 1: has no column 'Objekt'; found 'ID', 'category'"),
+    ],
+)
+def test_a_column_that_is_not_ours_or_not_theirs_is_refused(importer, given, message):
+    named = [part for each in given for part in ("--column", each)]
+    ended = importer("import", "t.csv", "--dataset", "d", *named, exit_code=2)
+    assert message in " ".join(ended.stderr.split())

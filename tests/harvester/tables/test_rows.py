@@ -41,8 +41,9 @@ def test_a_row_with_broken_quotes_costs_no_other_row(tmp_path):
         (b"ID,URL\n/1/a,x\n", "line 1: must name the columns, among them category or skos_conc"),
         (b"ID,id,category\n", "line 1: the column ID is there twice"),
         (b"ID,category\n/1/a,map\n/1/b,\0\n", "line 3: a NUL character"),
-        (b"ID,category\n/1/a,map\n/1/b,Gem\xe4lde\n", "line 3: bytes that are not UTF-8"),
-        ("ID,category\n/1/a,map\n".encode("utf-16"), "line 1: bytes that are not UTF-8"),
+        (b"ID,category\n/1/a,map\n/1/b,Gem\x81lde\n", "line 3: bytes that are neither UTF-8"),
+        ("ID,category\n/1/a,map\n".encode("utf-16"), "line 1: a NUL character"),
+        (b"\xd0\xcf\x11\xe0" * 9, "is an old Excel file"),
         (b'ID,category\n/1/a,map\n/1/b,"map\n/1/c,map\n', "line 3: a quote that begins here"),
         (b'ID,category\n/1/a,map\n/1/b,"' + b"x\n" * 60_000, "line 3: the row that begins here"),
     ],
@@ -89,4 +90,16 @@ def test_excel_may_divide_cells_by_semicolons_or_tabs(tmp_path, sign):
     assert [row.cells for row in read_rows(tmp_path / "t.csv")] == [
         ("ID", "category", "a,b,c,d"),
         ("/1/a", "map, chart", f"x{sign}y"),
+    ]
+
+
+def test_a_line_of_latin_1_is_read_and_named(tmp_path):
+    table = "ID,category,remark\n/1/a,map,ü\n".encode() + "/1/b,map,„ü“\n".encode("cp1252")
+    (tmp_path / "t.csv").write_bytes(table)
+    assert [(row.cells[-1], row.is_recoded) for row in read_rows(tmp_path / "t.csv")] == [
+        ("remark", False), ("ü", False), ("„ü“", True),
+    ]  # fmt: skip
+    assert [found(row) for row in fates(tmp_path, table)] == [
+        ("taken",),
+        ("repaired", " not UTF-8"),
     ]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 from common.store.decisions import block
 from tests.worker.shelf import MAP, PAINTING, THUMBNAIL, Shelf
 from worker.cli import app
+from worker.exports.asking import Format
 
 WORKER = str(Path(sys.executable).with_name("worker"))
 
@@ -29,7 +31,7 @@ def filled(shelf: Shelf) -> Shelf:
     return shelf
 
 
-@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+@pytest.mark.parametrize("file_format", get_args(Format))
 def test_the_same_enrichments_give_the_same_bytes_however_they_were_written(
     filled: Shelf, tmp_path: Path, file_format: str
 ) -> None:
@@ -105,7 +107,7 @@ def test_wrong_usage_is_one_message_and_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+@pytest.mark.parametrize("file_format", get_args(Format))
 def test_an_export_whose_reader_goes_away_ends_without_a_word(
     filled: Shelf, file_format: str
 ) -> None:
@@ -131,7 +133,7 @@ def test_an_export_whose_reader_goes_away_ends_without_a_word(
     assert lines == []
 
 
-@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+@pytest.mark.parametrize("file_format", get_args(Format))
 def test_an_export_says_how_many_enrichments_are_blocked(
     filled: Shelf, tmp_path: Path, file_format: str
 ) -> None:
@@ -143,7 +145,7 @@ def test_an_export_says_how_many_enrichments_are_blocked(
     assert PAINTING.encode() not in (tmp_path / "file").read_bytes()
 
 
-@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+@pytest.mark.parametrize("file_format", get_args(Format))
 def test_what_reviewers_call_wrong_is_left_out_unless_it_is_asked_for(
     filled: Shelf, tmp_path: Path, file_format: str
 ) -> None:
@@ -166,7 +168,7 @@ def test_a_table_says_what_reviewers_say(filled: Shelf, tmp_path: Path) -> None:
     assert [row["verdict"] for row in rows] == ["too_general", "", "wrong"]
 
 
-@pytest.mark.parametrize("file_format", ["csv", "jsonld", "edm", "parquet"])
+@pytest.mark.parametrize("file_format", get_args(Format))
 def test_only_what_reviewers_confirmed_is_exported_on_request(
     filled: Shelf, tmp_path: Path, file_format: str
 ) -> None:
@@ -255,6 +257,19 @@ def test_an_output_that_is_closed_is_refused(filled: Shelf, file_format: str) ->
 def test_what_was_written_is_told_as_json(filled: Shelf, tmp_path: Path) -> None:
     file = tmp_path / "out.csv"
     done = export(filled.jobs["vases 1"], file, "--json")
-    counts = {"written": 3, "left_out": 0, "wrong": 0, "removed_file": None, "removed": None}
+    counts = {"written": 3, "left_out": 0, "wrong": 0}
+    counts |= dict.fromkeys(("removed_file", "removed", "config_file"))
     assert json.loads(done.stdout) == {"file": str(file)} | counts
     assert export("last", "--json").exit_code == 2
+
+
+def test_tasks_of_label_studio_come_with_their_configuration(filled: Shelf, tmp_path: Path) -> None:
+    filled.execute("UPDATE model SET labels = ARRAY[:map, :painting]", map=MAP, painting=PAINTING)
+    done = export("--model", "vases@1", tmp_path / "t.json", "--format", "label-studio")
+    assert "Labelling configuration:" in done.output
+    assert len(json.loads((tmp_path / "t.json").read_text())) == 2
+    configuration = (tmp_path / "t.config.xml").read_text()
+    assert f'value="painting" alias="{PAINTING}"' in configuration
+    assert f'value="map" alias="{MAP}"' in configuration
+    again = export("--model", "vases@1", tmp_path / "t.json", "--format", "label-studio")
+    assert again.exit_code == 2

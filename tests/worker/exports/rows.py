@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.exports.selection import EnrichmentRow
+from worker.exports.rows import EnrichmentRow
 
 MAP, PAINTING = "http://data.europeana.eu/concept/43", "http://data.europeana.eu/concept/47"
 FULL = "https://museum.example/full.jpg"
@@ -16,7 +16,12 @@ ROW = EnrichmentRow(
     picture="media",
     image_url=FULL,
     job="8f14e45f-ceea-467f-a9f4-6c1d6d1fd2f0",
-    updated=datetime(2026, 11, 23, 22, 0, 5, 250, tzinfo=UTC),
+    written=datetime(2026, 11, 23, 22, 0, 5, 250, tzinfo=UTC),
+    provider=None,
+    rights=None,
+    encoder=None,
+    threshold=None,
+    promise="none",
     heatmap=None,
     seen=datetime(2026, 11, 23, 21, 58, tzinfo=UTC),
     verdict=None,

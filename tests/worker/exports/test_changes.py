@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 from common.europeana.edm import DC, EDM, RDF
 from common.store.decisions import block, consent, list_decisions, refuse, undo
 from tests.worker.shelf import MAP, PAINTING, Shelf
+from worker.exports.formats.texts import write_edm, write_removed
 from worker.exports.selection import Selection, selected
-from worker.exports.texts import write_edm, write_removed
 from worker.ledger.enrichments import replace_enrichments
 from worker.ledger.predictions import RecordPrediction
 

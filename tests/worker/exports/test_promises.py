@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from common.errors import StoreError
 from common.vision.answers.promise import Promise
 from common.vision.answers.tally import BINS, Tally
-from tests.worker.shelf import MAP, Shelf
+from tests.worker.shelf import MAP, PAINTING, Shelf
 from worker.exports.promises import UNKNOWN, ModelPromise, promises_of, told
 from worker.exports.selection import Selection
 
@@ -105,3 +105,32 @@ def test_a_damaged_promise_is_said(shelf: Shelf, engine: Engine) -> None:
     shelf.execute("UPDATE model SET promise = jsonb_set(promise, '{precision}', '7')")
     with pytest.raises(StoreError, match=r"promise of vases v1 .* is damaged: precision: .* less"):
         promises_of(engine, Selection(job=shelf.jobs["vases 1"]))
+
+
+def test_each_row_says_what_is_promised_of_it(shelf: Shelf, engine: Engine) -> None:
+    for record_id, provider in {"/1/a": "Museum A", "/1/b": "Museum C", "/1/c": "Museum C"}.items():
+        shelf.add(record_id, MAP, 0.9)
+        shelf.add(record_id, PAINTING, 0.7)
+        shelf.execute(
+            "UPDATE record SET data_provider = :provider, rights = 'http://r' WHERE id = :id",
+            provider=provider,
+            id=record_id,
+        )
+    promise(shelf, "vases", 1)
+    shelf.execute(
+        "UPDATE model SET thresholds = jsonb_build_object(CAST(:map AS text), 0.8)", map=MAP
+    )
+    certify(shelf, "/1/b", "/1/c")
+    shelf.execute("UPDATE enrichment SET updated_at = '2026-11-25' WHERE record_id = '/1/c'")
+    found = shelf.found(Selection(model="vases"))
+    assert [(row.record_id, row.concept, row.promise, row.threshold) for row in found] == [
+        ("/1/a", MAP, "model", 0.8),
+        ("/1/a", PAINTING, "none", None),
+        ("/1/b", MAP, "certificate", 0.8),
+        ("/1/b", PAINTING, "none", None),
+        ("/1/c", MAP, "none", 0.8),
+        ("/1/c", PAINTING, "none", None),
+    ]
+    assert {(row.provider, row.rights) for row in found[:3]} == {
+        ("Museum A", "http://r"), ("Museum C", "http://r"),
+    }  # fmt: skip

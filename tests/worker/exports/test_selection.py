@@ -26,7 +26,7 @@ def test_a_job_has_what_its_model_says_of_its_records(shelf: Shelf) -> None:
     (row,) = shelf.found(Selection(job=shelf.jobs["vases 1"]))
     assert row[:6] == ("/1/a", MAP, "map", 0.9, "vases v1", "media")
     assert (row.image_url, row.job) == (FULL, str(shelf.jobs["vases 1"]))
-    assert row.updated == datetime(2026, 11, 23, 22, tzinfo=UTC)
+    assert row.written == datetime(2026, 11, 23, 22, tzinfo=UTC)
 
 
 def test_a_job_has_what_an_earlier_job_of_its_model_found_out(shelf: Shelf) -> None:

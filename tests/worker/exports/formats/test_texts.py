@@ -11,8 +11,8 @@ from rdflib import Graph, URIRef
 
 from common.europeana import edm
 from tests.common.europeana.linked_data import OA, triples
-from tests.worker.exports.rows import FULL, MAP, PAINTING, row, rows
-from worker.exports.texts import ANNOTATIONS_A_PAGE, write_csv, write_edm, write_jsonld
+from tests.worker.exports.rows import FULL, MAP, PAINTING, ROW, row, rows
+from worker.exports.formats.texts import ANNOTATIONS_A_PAGE, write_csv, write_edm, write_jsonld
 
 BOTH = [
     row(confidence=0.9),
@@ -33,17 +33,21 @@ def test_a_table_has_a_line_a_row_in_utf8() -> None:
     assert (
         write_csv(
             [
-                row(label="gemälde, öl", verdict="right"),
-                row(model="b v2", heatmap="ab/cd.jpg", seen=None),
+                row(label="gemälde, öl", verdict="right", provider="=Museum", threshold=0.5),
+                row(model="b v2", heatmap="ab/cd.jpg", seen=None, promise="model", encoder="dino"),
             ],
             stream,
         )
         == 2
     )
+    seen, written = "2026-11-23T21:58:00+00:00", "2026-11-23T22:00:05+00:00"
     assert stream.getvalue().decode("utf-8") == (
-        "record_id,concept,label,confidence,model,picture,image_url,heatmap,seen,verdict\n"
-        f'/1/a,{MAP},"gemälde, öl",0.9123,vases v1,media,{FULL},,2026-11-23T21:58:00+00:00,right\n'
-        f"/1/a,{MAP},map,0.9123,b v2,media,{FULL},ab/cd.jpg,,\n"
+        "record_id,concept,label,confidence,model,picture,image_url,heatmap,seen,verdict,"
+        "provider,rights,job,encoder,threshold,promise,written\n"
+        f'/1/a,{MAP},"gemälde, öl",0.9123,vases v1,media,{FULL},,{seen},right,'
+        f"'=Museum,,{ROW.job},,0.5000,none,{written}\n"
+        f"/1/a,{MAP},map,0.9123,b v2,media,{FULL},ab/cd.jpg,,,"
+        f",,{ROW.job},dino,,model,{written}\n"
     )
 
 

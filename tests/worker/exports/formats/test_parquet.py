@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 
 from tests.worker.exports.rows import PAINTING, ROW, row, rows
-from worker.exports import parquet as exporting
-from worker.exports.parquet import METADATA_KEY, write_parquet
-from worker.exports.selection import EnrichmentRow
+from worker.exports.formats import parquet as exporting
+from worker.exports.formats.parquet import METADATA_KEY, write_parquet
+from worker.exports.rows import EnrichmentRow
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
 
@@ -34,8 +34,10 @@ def test_columns_have_types_and_the_file_says_what_was_asked_for() -> None:
     job = UUID(ROW.job)
     schema = parquet.read_schema(io.BytesIO(written([ROW], job=job)))
     types = {name: str(schema.field(name).type) for name in schema.names}
-    assert (types["confidence"], types["updated"]) == ("double", "timestamp[us, tz=UTC]")
-    assert [field.name for field in schema if field.nullable] == ["heatmap", "seen", "verdict"]
+    assert (types["confidence"], types["written"]) == ("double", "timestamp[us, tz=UTC]")
+    assert [field.name for field in schema if field.nullable] == [
+        *("heatmap", "seen", "verdict", "provider", "rights", "encoder", "threshold"),
+    ]
     assert json.loads(schema.metadata[METADATA_KEY.encode()]) == {
         "job": str(job),
         "promises": ["kept"],
@@ -59,7 +61,7 @@ def test_without_pyarrow_the_message_names_the_extra() -> None:
     program = (
         "import io, sys; sys.modules['pyarrow'] = None\n"
         "from common.errors import UsageError\n"
-        "from worker.exports.parquet import write_parquet\n"
+        "from worker.exports.formats.parquet import write_parquet\n"
         "try: write_parquet([], io.BytesIO(), asked={}, promises=[])\n"
         "except UsageError as error: print(error)\n"
     )

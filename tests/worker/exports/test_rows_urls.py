@@ -1,6 +1,6 @@
 import pytest
 
-from worker.exports.public_urls import published
+from worker.exports.rows import published
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,19 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, BinaryIO
 
 from common.errors import UsageError
+from worker.exports.columns import columns_of
 from worker.exports.labels import NO_LABELS, ExportLabels
-from worker.exports.selection import EnrichmentRow
+from worker.exports.rows import EnrichmentRow
 
+_REPEATED = frozenset(EnrichmentRow._fields) - {
+    *("record_id", "image_url", "heatmap", "confidence", "threshold", "seen", "written"),
+}  # columns of few texts, which a dictionary stores once
 ROWS_A_GROUP = 50_000  # in memory at a time
 METADATA_KEY = "enrichments"
 
@@ -60,23 +65,16 @@ def _schema(
     pyarrow: Any, asked: Mapping[str, Any], promises: Sequence[str], labels: ExportLabels
 ) -> Any:
     repeated = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    types = {
-        "record_id": pyarrow.string(),
-        "concept": repeated,
-        "label": repeated,
-        "confidence": pyarrow.float64(),
-        "model": repeated,
-        "picture": repeated,
-        "image_url": pyarrow.string(),
-        "job": repeated,
-        "updated": pyarrow.timestamp("us", tz="UTC"),
-        "heatmap": pyarrow.string(),
-        "seen": pyarrow.timestamp("us", tz="UTC"),
-        "verdict": repeated,
+    kinds = {
+        str: pyarrow.string(),
+        float: pyarrow.float64(),
+        datetime: pyarrow.timestamp("us", tz="UTC"),
     }
     fields = [
-        pyarrow.field(name, types[name], nullable=name in ("heatmap", "seen", "verdict"))
-        for name in EnrichmentRow._fields
+        pyarrow.field(
+            each.name, repeated if each.name in _REPEATED else kinds[each.kind]
+        ).with_nullable(each.may_be_missing)
+        for each in columns_of(EnrichmentRow)
     ]
     fields += [pyarrow.field(name, repeated) for name in labels.columns]
     described = json.dumps(

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from desk.review.seen_pictures import seen_picture
+from desk.review.neighbours import seen_picture
 from tests.desk.museum import DIMENSION, Museum
 
 RECORD = "/1/a"

@@ -8,24 +8,21 @@ import codecs
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from datetime import datetime
+from functools import cache, lru_cache
 from itertools import groupby, islice
 from operator import attrgetter
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from common.europeana import edm
 from common.europeana.linked_data import annotation_page, concept_annotation
-from common.process.foreign_text import guard_row
+from common.process.foreign_text import guard_cell, guard_row
 from common.store.tables import PictureSource, VerdictKind
 from worker.exports.changes import Statement
 from worker.exports.labels import NO_LABELS, ExportLabels
-from worker.exports.selection import EnrichmentRow
+from worker.exports.rows import EnrichmentRow
 
 AnnotationTarget = Literal["record", "image"]
-COLUMNS = (
-    *("record_id", "concept", "label", "confidence"),
-    *("model", "picture", "image_url", "heatmap", "seen", "verdict"),
-)
 # A TextIOWrapper would close standard output when its reader goes away.
 _utf_8 = codecs.getwriter("utf-8")
 ANNOTATIONS_A_PAGE = 100  # if the API refuses one, it refuses the page, and does not say which
@@ -34,17 +31,30 @@ ANNOTATIONS_A_PAGE = 100  # if the API refuses one, it refuses the page, and doe
 def write_csv(
     rows: Iterable[EnrichmentRow], stream: BinaryIO, labels: ExportLabels = NO_LABELS
 ) -> int:
-    """Write COLUMNS as CSV, and a column of labels for each language; returns the number of rows.
+    """Write all columns as CSV, and one of labels for each language; returns the number of rows.
 
     A cell that a spreadsheet would read as a formula gets an apostrophe before it. No record ID and
     no URL looks like a formula.
     """
     count = 0
     guarded = cache(lambda model, concept: guard_row(labels.texts(model, concept)))
+    cell = cache(guard_cell)  # of texts that many rows share
     writer = csv.writer(_utf_8(stream), lineterminator="\n")
-    writer.writerow((*COLUMNS, *labels.columns))
+    writer.writerow((*EnrichmentRow._fields, *labels.columns))
     for row in rows:
-        writer.writerow((*guard_row(_cells(row)), *guarded(row.model, row.concept)))
+        cells: dict[str, Any] = {
+            "label": cell(row.label),
+            "confidence": f"{row.confidence:.4f}",
+            "model": cell(row.model),
+            "image_url": guard_cell(row.image_url),
+            "seen": row.seen and _time(row.seen),
+            "provider": cell(row.provider),
+            "rights": cell(row.rights),
+            "encoder": cell(row.encoder),
+            "threshold": None if row.threshold is None else f"{row.threshold:.4f}",
+            "written": _time(row.written),
+        }
+        writer.writerow((*row._replace(**cells), *guarded(row.model, row.concept)))
         count += 1
     return count
 
@@ -97,9 +107,12 @@ def write_edm(
 
 
 def _statement(row: EnrichmentRow) -> str:
-    if row.verdict == VerdictKind.RIGHT:
-        return edm.by_person(row.concept)
-    return edm.by_software(row.concept, row.confidence)
+    said = (
+        edm.by_person(row.concept)
+        if row.verdict == VerdictKind.RIGHT
+        else edm.by_software(row.concept, row.confidence)
+    )
+    return edm.origin(row.model, row.written) + said
 
 
 def write_removed(statements: Iterable[Statement], stream: BinaryIO) -> int:
@@ -124,12 +137,9 @@ def once_a_concept(rows: Iterable[EnrichmentRow]) -> Iterator[EnrichmentRow]:
         yield from first.values()
 
 
-def _cells(row: EnrichmentRow) -> tuple[str, ...]:
-    confidence = f"{row.confidence:.4f}"
-    what = (row.record_id, row.concept, row.label)
-    seen = row.seen.isoformat(timespec="seconds") if row.seen else ""
-    of_picture = (row.picture, row.image_url, row.heatmap or "", seen)
-    return (*what, confidence, row.model, *of_picture, row.verdict or "")
+@lru_cache(maxsize=4096)  # rows of a transaction share their time
+def _time(time: datetime) -> str:
+    return time.isoformat(timespec="seconds")
 
 
 def annotation_of(
@@ -143,6 +153,7 @@ def annotation_of(
         confidence=row.confidence,
         model=row.model,
         image_url=row.image_url if of_image else None,
-        created=row.updated,
+        created=row.written,
+        encoder=row.encoder,
         labels=labels.by_language(row.model, row.concept),
     )

@@ -1,0 +1,1 @@
+"""Verdicts from other tools and for them: read, matched with the store, saved and written."""

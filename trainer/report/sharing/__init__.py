@@ -1,0 +1,1 @@
+"""Models as folders to share, and such folders from others."""

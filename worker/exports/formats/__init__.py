@@ -1,0 +1,1 @@
+"""The formats of exports: what each makes of rows."""
