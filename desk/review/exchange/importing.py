@@ -21,7 +21,7 @@ from common.process.foreign_text import guard_row
 from common.process.terminal.progress import progress
 from desk.access.accounts import LONGEST_NAME, checked_name, find_account, lock_names
 from desk.review.exchange.foreign_verdict import ForeignVerdict, ItemFate, ItemFinding
-from desk.review.exchange.reading import read_verdicts
+from desk.review.exchange.read_exports import read_verdicts
 from desk.review.verdicts import MOST_AT_ONCE, NewVerdict, judge
 
 REPORT_HEADER = ("item", "fate", "reviewer", "record", "concept", "detail")
