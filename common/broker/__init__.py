@@ -87,7 +87,7 @@ def _check_takes(client: Any) -> None:
     except ResponseError as error:  # it is full, cannot save, has too few replicas, or is one
         raise BrokerError(
             f"The broker at BROKER_URL takes no messages: {str(error).rstrip('.')}. Give it more "
-            "memory or disk, or name the primary."
+            "memory or disk, or let BROKER_URL lead to the primary server."
         ) from error
 
 

@@ -144,7 +144,9 @@ class Decoders:
             with self._large_is_free, hold():
                 reply, made = self._large.ask(request, content, make)
         if reply.is_too_large or reply.reason == Reason.OUT_OF_MEMORY.name:
-            raise Reason.TOO_MUCH_MEMORY.error("more than a large picture may take")
+            raise Reason.TOO_MUCH_MEMORY.error(
+                "it needs more memory than the limit for a large picture"
+            )
         if reply.reason:
             raise Reason[reply.reason].error(reply.detail)
         return reply, made

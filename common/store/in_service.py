@@ -217,9 +217,9 @@ def _check_provider(connection: Connection, model_id: int, data_provider: str) -
     assert chosen is not None  # its number is known
     if main.encoder_id is None or main.encoder_id != chosen.encoder_id:
         raise UsageError(
-            f"{ModelName(chosen.name, chosen.version).title} cannot serve {data_provider}: it is "
-            f"not on the encoder of {ModelName(main.name, main.version).title}, which serves all. "
-            "A job looks at a picture once, so its models share an encoder."
+            f"{ModelName(chosen.name, chosen.version).title} cannot serve {data_provider}: its "
+            f"encoder is not that of {ModelName(main.name, main.version).title}, which serves all "
+            "other providers. A job looks at a picture once, so its models share an encoder."
         )
 
 

@@ -67,10 +67,12 @@ def checked(found: object, *, source: str) -> StateDict:
         ModelError: it is anything else, such as quantised or sparse tensors.
     """
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise ModelError(f"{source} is not a plain state dict, names to tensors; {_SAVE}.")
+        raise ModelError(f"{source} is not a plain state dict (from names to tensors); {_SAVE}.")
     for name, tensor in found.items():
         if not isinstance(tensor, torch.Tensor):
-            raise ModelError(f"{source} is not a plain state dict, names to tensors; {_SAVE}.")
+            raise ModelError(
+                f"{source} is not a plain state dict (from names to tensors); {_SAVE}."
+            )
         if not _is_ordinary(tensor):
             raise ModelError(
                 f"{source} cannot be used: {name[:_SHOWN]} is no ordinary tensor but sparse, "

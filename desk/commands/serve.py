@@ -14,8 +14,8 @@ def serve(
         bool,
         typer.Option(
             "--public",
-            help="Serve everyone the pages that say where statements and models come from, and no "
-            "other page.",
+            help="Serve only the public pages, without login: where statements and models come "
+            "from.",
         ),
     ] = False,
 ) -> None:

@@ -25,8 +25,8 @@ RenameLabels = Annotated[
     bool,
     typer.Option(
         "--rename-labels",
-        help="Give the dataset the labels of the vocabulary, where it has others. Other datasets "
-        "and models keep theirs.",
+        help="Replace labels of the dataset that differ from those of the vocabulary. Other "
+        "datasets and models keep theirs.",
     ),
 ]
 VocabJson = Annotated[
@@ -38,7 +38,9 @@ VocabJson = Annotated[
 VocabularyName = Annotated[
     str | None,
     typer.Option(
-        "--vocabulary", metavar="NAME", help="Or one that the store has: NAME or NAME@VERSION."
+        "--vocabulary",
+        metavar="NAME",
+        help="A vocabulary of the store instead: NAME or NAME@VERSION.",
     ),
 ]
 

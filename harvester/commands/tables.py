@@ -78,13 +78,13 @@ def import_table(
     accept_repairs: AcceptRepairs = False,
     rename_labels: RenameLabels = False,
 ) -> None:
-    """Read records and labels from a table into a dataset, and report what came of each line.
+    """Read records and labels from a table into a dataset, and report what happened to each line.
 
     Columns are found by name: ID or URI, category or skos_concept, and URL; --column gives other
-    names. CSV is UTF-8; other lines are read as Latin-1, with a warning. A line is taken,
-    repaired if its meaning is beyond doubt, or rejected. A record on several lines gets the labels
-    of all of them. A row that a quoted cell breaks over several lines has the number of its first
-    line.
+    names. CSV is UTF-8; other lines are read as Latin-1, with a warning. A line is accepted or
+    rejected. If a line has a mistake and its meaning is clear, it is repaired. A record on several
+    lines gets the labels of all of them. If a quoted cell has line breaks, the report names the
+    first line of its row.
 
     Harvested values are not overwritten. A second import of the same file changes nothing. An
     existing dataset keeps its records and gets those of the file.
