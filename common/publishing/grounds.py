@@ -33,7 +33,7 @@ _WORDS = {
     Obstacle.BLOCKED: "a decision blocks the concept, or the provider refuses enrichments",
     Obstacle.NO_CONSENT: "the data provider has not consented",
     Obstacle.JUDGED: "reviewers call it wrong or too general, or disagree",
-    Obstacle.WITHDRAWN: "it was withdrawn, and no reviewer or audit has confirmed it since",
+    Obstacle.WITHDRAWN: "an operator withdrew it; it needs a new verdict or a new audit",
     Obstacle.NO_GROUNDS: "neither reviewers nor a certificate confirm it",
     Obstacle.PUBLISHED: "it is published, or on its way",
     Obstacle.ALREADY_SAID: "Europeana says it already",

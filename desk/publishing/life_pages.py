@@ -98,8 +98,8 @@ def take_back(asked: DeskRequest) -> Response:
         stay = counted(done.stay, "statement stays", "statements stay")
         told += f"{stay}, because another ground is left. "
     if done.queued:
-        told += "The process publisher run deletes them at Europeana."
-    return go_to("/publish/statements", state="withdrawing" if done.queued else "", told=told)
+        told += "The process publisher run deletes them at Europeana. Reload to see how far it is."
+    return go_to("/publish/statements", provider=scope.data_provider or "", told=told)
 
 
 def _effect(scope: WithdrawalScope, *, confirmed_too: bool) -> str:

@@ -111,6 +111,8 @@ def test_what_others_delete_or_report_stays_away(
     assert "disagree" in publisher("plan", exit_code=2).output
     against = publisher.run("SELECT count(*) FROM verdict WHERE said = 'wrong'")
     assert against == [(2,)]
+    account = "SELECT ended_at = created_at FROM desk_user WHERE name = 'users of europeana.eu'"
+    assert publisher.run(account) == [(True,)]  # so it closes no desk that has no accounts
 
 
 def test_a_client_without_the_role_is_told_so_and_nothing_is_lost(
