@@ -5,7 +5,7 @@ The forms are those of Annif 1.4 (https://github.com/NatLibFi/Annif, annif/opena
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,8 +70,14 @@ class AnnifProjects:
     projects: tuple[AnnifProject, ...]
 
 
+class KnownMembers:
+    """Base of JSON objects in requests: a member that they do not have is refused."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
 @dataclass(frozen=True, kw_only=True)
-class AnnifDocument:
+class AnnifDocument(KnownMembers):
     """A document. Its picture is named by `record`, by `picture_url`, by `europeana_id` or
     `image_url` in the metadata, or by a text that is a record ID or a URL and nothing else."""
 
@@ -89,7 +95,7 @@ class AnnifDocument:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnifDocuments:
+class AnnifDocuments(KnownMembers):
     documents: Annotated[list[AnnifDocument], Field(max_length=MOST_PICTURES)]
 
 
@@ -105,7 +111,7 @@ class DocumentAnswer(SuggestionAnswer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnifSubject:
+class AnnifSubject(KnownMembers):
     """A concept that a document has. The label is for people."""
 
     uri: str
@@ -116,4 +122,4 @@ class AnnifSubject:
 class IndexedDocument(AnnifDocument):
     """A document that names its record, and the concepts that its picture shows."""
 
-    subjects: list[AnnifSubject] = field(default_factory=list)
+    subjects: Annotated[list[AnnifSubject], Field(min_length=1)]

@@ -126,8 +126,9 @@ def test_documents_of_a_batch_keep_their_places(client):
     assert (book["document_id"], book["results"]) == ("a book", [])
     assert [each["document_id"] for each in others] == [None, "a record"]
     assert [each["results"] for each in others] == 2 * [client.suggest("drawn", KNOWN, limit=1)]
-    with pytest.raises(requests.HTTPError, match="422"):
-        client.suggest_batch("drawn", 33 * [{"text": KNOWN}])
+    for refused in (33 * [{"text": KNOWN}], [{"records": KNOWN}]):
+        with pytest.raises(requests.HTTPError, match="422"):
+            client.suggest_batch("drawn", refused)
 
 
 def test_labels_come_in_a_language(url, museum):
@@ -146,7 +147,6 @@ def test_learning_saves_verdicts_in_the_name_of_the_token(client, museum):
     documents = [
         {"text": KNOWN, "subjects": [{"uri": MAP, "label": "map"}, {"uri": PAINTING}]},
         {"text": BOOK, "metadata": {"europeana_id": NEW}, "subjects": [{"uri": MAP}]},
-        {"text": NEW, "subjects": []},
     ]
     for _ in range(2):  # the second time they take the place of the first ones
         assert client.learn("drawn", documents).status_code == requests.codes.no_content
@@ -163,6 +163,9 @@ def test_learning_saves_verdicts_in_the_name_of_the_token(client, museum):
         ({"text": "/1/lost", "subjects": [{"uri": MAP}]}, "The record /1/lost is not in the store"),
         ({"text": KNOWN, "subjects": [{"uri": "vase"}]}, "The concept vase is not in the store"),
         ({"text": KNOWN, "subjects": [{}]}, "1.subjects.0.uri"),
+        ({"text": KNOWN, "subjects": []}, "1.subjects: "),
+        ({"text": KNOWN, "subject": [{"uri": MAP}]}, "1.subjects: "),
+        ({"text": KNOWN, "subjects": [{"uri": MAP, "url": MAP}]}, "0.url: this name is not known"),
     ],
 )
 def test_documents_that_teach_nothing_are_refused_as_a_whole(client, museum, document, problem):
