@@ -56,17 +56,24 @@ class Sight:
         self._downloads.close()
 
     def of(
-        self, model: ShownModel, asked: Sequence[AskedPicture | None], *, choice: PictureChoice
+        self,
+        model: ShownModel,
+        asked: Sequence[AskedPicture | RecordError | None],
+        *,
+        choice: PictureChoice,
     ) -> list[SightedPicture | RecordError]:
-        """What the model's network makes of each picture; None is no picture.
+        """What the model's network makes of each picture; None is no picture, errors stay.
 
         Raises:
             ModelError, DeviceError: see `NetworkInMemory.look_at`.
         """
-        pictures = {place: each for place, each in enumerate(asked) if each is not None}
+        pictures = {
+            place: each for place, each in enumerate(asked) if isinstance(each, AskedPicture)
+        }
         targets, found = self._resolved(pictures, choice)
         found |= self._read(model, targets)
         found |= self._looked_at(model, self._bytes(pictures, targets, found))
+        found |= {place: each for place, each in enumerate(asked) if isinstance(each, RecordError)}
         return [_sighted(found.get(place), targets.get(place)) for place in range(len(asked))]
 
     def _resolved(self, asked: Pictures, choice: PictureChoice) -> tuple[Targets, Found]:

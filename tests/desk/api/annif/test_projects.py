@@ -131,6 +131,14 @@ def test_documents_of_a_batch_keep_their_places(client):
             client.suggest_batch("drawn", refused)
 
 
+def test_a_malformed_document_fails_alone(client):
+    documents = [{"record": "vase 1"}, {"picture_url": "ftp://x"}, {"record": KNOWN}]
+    *failed, known = client.suggest_batch("drawn", documents)
+    assert [each["failure"]["reason"] for each in failed] == ["unknown_record", "invalid_url"]
+    assert "vase 1" in failed[0]["failure"]["detail"]
+    assert known["results"]
+
+
 def test_labels_come_in_a_language(url, museum):
     assert asked(url, text=KNOWN, language="de")["results"]
     assert asked(url, text=KNOWN, language="no language; at all")["results"]
@@ -162,6 +170,7 @@ def test_learning_saves_verdicts_in_the_name_of_the_token(client, museum):
         ({"text": BOOK, "subjects": [{"uri": MAP}]}, "Document 2 names no record"),
         ({"text": "/1/lost", "subjects": [{"uri": MAP}]}, "The record /1/lost is not in the store"),
         ({"text": KNOWN, "subjects": [{"uri": "vase"}]}, "The concept vase is not in the store"),
+        ({"record": "vase 1", "subjects": [{"uri": MAP}]}, "Document 2: "),
         ({"text": KNOWN, "subjects": [{}]}, "1.subjects.0.uri"),
         ({"text": KNOWN, "subjects": []}, "1.subjects: "),
         ({"text": KNOWN, "subject": [{"uri": MAP}]}, "1.subjects: "),
