@@ -5,12 +5,14 @@ The forms are those of Annif 1.4 (https://github.com/NatLibFi/Annif, annif/opena
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from desk.api.annif.suggester import MOST_PICTURES, SuggestionAnswer
 from desk.api.declaring import NoQuery
+from desk.api.problems import SHOWN
 
 BACKEND = "image-enrichment"
 MANY_LANGUAGES = "mul"  # in ISO 639-2: a model has labels in all languages of its vocabulary
@@ -29,7 +31,7 @@ class SuggestQuery(NoQuery):
 
 
 class SuggestForm(BaseModel):
-    """A document. Annif's backend sends fields of its own, which are ignored."""
+    """A document. Fields `metadata_*` that name no picture are ignored, as is `project`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -42,6 +44,19 @@ class SuggestForm(BaseModel):
     picture_url: str = ""
     metadata_europeana_id: str = ""
     metadata_image_url: str = ""
+    project: str = Field(default="", description="Annif's backend may send it; it is ignored")
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        unknown = [name for name in self.model_extra or () if not name.startswith("metadata_")]
+        if unknown:
+            known = ", ".join(SuggestForm.model_fields)
+            raise PydanticCustomError(
+                "unknown_fields",
+                "unknown fields: {unknown}. Fields: {known}, and other metadata_*",
+                {"unknown": ", ".join(unknown[:SHOWN]), "known": known},
+            )
+        return self
 
     @property
     def texts(self) -> dict[str, str]:

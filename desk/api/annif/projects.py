@@ -66,7 +66,7 @@ def suggest(call: Call) -> SuggestionAnswer:
     or available, results is empty, and failure says why.
     """
     form: SuggestForm = call.body
-    picture = asked_picture(form.texts, form.picture or None)
+    picture = asked_picture(form.texts, form.picture)
     (answer,) = _suggester(call).suggest(_model(call), [picture], _wanted(call, form))
     return answer
 

@@ -8,8 +8,10 @@ import requests
 from annif_client import AnnifClient
 
 from common.store.tables import Role
+from desk.api.annif.sight import NAMES_NO_PICTURE
 from tests.desk.api.annif.drawn_model import KNOWN, NEW, drawn_model
 from tests.desk.api.conftest import token
+from tests.desk.api.test_api import check_problem
 from tests.desk.desk_process import PATIENCE
 from tests.desk.museum import MAP, PAINTING, Museum
 from tests.desk.picture_host import drawn
@@ -95,9 +97,29 @@ def test_the_metadata_of_an_ensemble_names_the_picture(client, url, pictures):
         "failure": {
             "stage": "resolve",
             "reason": "no_picture",
-            "detail": "the document names no picture",
+            "detail": NAMES_NO_PICTURE,
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "name"),
+    [
+        ({"file": ("new.jpg", drawn("new.jpg"))}, {}, "file"),
+        (None, {"picture_ulr": "https://museum.example/vase.jpg"}, "picture_ulr"),
+    ],
+)
+def test_an_unknown_field_is_refused(url, files, fields, name):
+    answer = requests.post(
+        f"{url}projects/drawn/suggest", data=fields, files=files, timeout=PATIENCE
+    )
+    problem = check_problem(answer, 422)
+    assert f"unknown fields: {name}. Fields: text, limit," in problem
+
+
+def test_an_empty_picture_is_a_failure(url):
+    failure = asked(url, files={"picture": ("new.jpg", b"")})["failure"]
+    assert (failure["stage"], failure["reason"]) == ("decode", "empty")
 
 
 def asked(url: str, *, files: object = None, **fields: object) -> dict[str, object]:
