@@ -99,6 +99,18 @@ def test_a_selection_of_the_store_becomes_a_job(operator: Program) -> None:
     assert "either a list" in check_problem(both, 400)
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "told"),
+    [
+        ("model=nope", 404, "no model nope. See /v1/projects"),
+        ("model=nope&dry_run=true", 404, "no model nope"),
+        ("look_again=true&max_age=30d", 400, "either look_again or max_age"),
+    ],
+)
+def test_options_that_make_no_job(operator: Program, asked: str, status: int, told: str) -> None:
+    assert told in check_problem(submit(operator, path=f"/jobs?{asked}"), status)
+
+
 def test_a_preview_makes_no_job(filled: Museum, operator: Program) -> None:
     before = number_of_jobs(filled)
     answer = submit(operator, path="/jobs?dry_run=true")

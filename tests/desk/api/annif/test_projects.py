@@ -117,6 +117,14 @@ def test_an_unknown_field_is_refused(url, files, fields, name):
     assert f"unknown fields: {name}. Fields: text, limit," in problem
 
 
+def test_malformed_json_is_a_bad_request(url):
+    headers = {"content-type": "application/json"}
+    answer = requests.post(
+        f"{url}projects/drawn/learn", data="[{", headers=headers, timeout=PATIENCE
+    )
+    assert "JSON" in check_problem(answer, 400)
+
+
 def test_an_empty_picture_is_a_failure(url):
     failure = asked(url, files={"picture": ("new.jpg", b"")})["failure"]
     assert (failure["stage"], failure["reason"]) == ("decode", "empty")
