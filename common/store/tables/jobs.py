@@ -29,7 +29,10 @@ from common.store.tables.base import Base, one_of
 
 
 class JobState(StrEnum):
-    """Where a job stands; see `worker/jobs/steer.py` for what changes it."""
+    """Where a job stands. A paused job is never done: it waits until it is resumed.
+
+    If failed records of a done job are tried again, it runs again.
+    """
 
     RUNNING = "running"
     PAUSED = "paused"
