@@ -29,10 +29,7 @@ from common.store.tables.base import Base, one_of
 
 
 class JobState(StrEnum):
-    """Where a job stands. A paused job is never done: it waits until it is resumed.
-
-    If failed records of a done job are tried again, it runs again.
-    """
+    """Where a job stands. A paused job is not done until it is resumed."""
 
     RUNNING = "running"
     PAUSED = "paused"
