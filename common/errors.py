@@ -64,6 +64,10 @@ class KeyReusedError(UsageError):
     """An idempotency key came again, with another request."""
 
 
+class UnknownModelError(UsageError):
+    """There is no model of this name and version."""
+
+
 class InvalidRecordIdError(UsageError):
     """A text that is neither a record ID, an item URI nor a portal URL."""
 

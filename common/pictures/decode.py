@@ -255,4 +255,5 @@ def _shrunk(image: Image.Image, side: int) -> Image.Image:
 def _damaged(error: Exception) -> RecordError:
     truncated = isinstance(error, EOFError) or "truncated" in str(error).lower()
     reason = Reason.TRUNCATED_FILE if truncated else Reason.DAMAGED
-    return reason.error(f"{type(error).__name__}: {error}")
+    told = str(error).partition(" <")[0]  # Pillow shows the object that holds the bytes
+    return reason.error(f"the picture cannot be decoded: {told}")

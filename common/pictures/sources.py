@@ -66,7 +66,7 @@ def _v3(digest: str, api_url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PictureKinds:
-    """What a job looks at, and what its model was trained on (None: unknown)."""
+    """What a job looks at, and what its model was trained on (null: unknown)."""
 
     looks_at: str
     trained_on: str | None

@@ -196,7 +196,7 @@ def changed_blocks(connection: Connection, since: datetime) -> list[StandingBloc
 class DecisionMade:
     """A decision with who made it and why; `label` is that of the concept.
 
-    `user` is the account's name, None once it was forgotten; the same holds of who undid it.
+    `user` is the account's name, null once the account was deleted; also for who undid it.
     """
 
     id: int

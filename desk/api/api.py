@@ -15,8 +15,10 @@ from desk.api.openapi import document
 from desk.api.outcomes import OUTCOME_ROUTES
 from desk.api.problems import problem_answer
 from desk.api.submitting import SUBMIT_ROUTES
+from worker.jobs.names import id_of
 
 PREFIX = "/v1"
+_JOB = re.compile(rf"{PREFIX}/jobs/([^/]+)")
 
 
 def openapi(_: Call) -> Response:
@@ -52,15 +54,18 @@ class Api:
 
 
 class ApiMount(Mount):
-    """All addresses below PREFIX, with line breaks too, which a path of Starlette does not have."""
+    """PREFIX and all addresses below it, also with line breaks, which no path of Starlette has."""
 
     def __init__(self) -> None:
         super().__init__(PREFIX, Api())
-        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
+        self.path_regex = re.compile(f"^{PREFIX}(?:/|$)(?P<path>.*)$", re.DOTALL)
 
 
 def _problem(error: HTTPException, scope: Scope) -> Response:
     if error.status_code != 405:
+        job = _JOB.match(scope["path"])
+        if job and id_of(job[1]) is None:
+            return problem_answer(404, "There is no such job. Give its ID; see GET /v1/jobs")
         return problem_answer(404, "There is no such page of the API. See /v1/openapi.json")
     matching = [route for route in API_ROUTES if route.matches(scope)[0] is Match.PARTIAL]
     allowed = ", ".join(sorted(set().union(*(route.methods or () for route in matching))))

@@ -153,7 +153,7 @@ def _problems(route: Endpoint, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     statuses = [400, 422, 503]
     if route.role is not None:
         statuses += [401, 403, 429]
-    if route.param_convertors:
+    if route.param_convertors or "model" in route.query.model_fields:
         statuses.append(404)
     if route.conflicts:
         statuses.append(409)

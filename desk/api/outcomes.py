@@ -5,18 +5,20 @@ chunk. So a page takes as long however many records the job has.
 """
 
 import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from sqlalchemy import Engine
 from starlette.responses import JSONResponse, Response
 
 from common.errors import UsageError
 from common.europeana.linked_data import annotation_page
+from common.reasons import Reason
 from common.store.tables import VerdictKind
 from common.vocabulary.languages import wanted_languages
 from desk.api.declaring import JSON, Call, Endpoint, NoQuery, Reply
@@ -26,14 +28,31 @@ from worker.exports.formats.texts import annotation_of, once_a_concept
 from worker.exports.formats.texts import write_csv as write_enrichments
 from worker.exports.rows import Promised
 from worker.exports.selection import SelectedRows, Selection, selected
-from worker.jobs.failures import FailedRecord, count_failures, failures
+from worker.jobs.failures import FailedRecord, failures
 from worker.jobs.failures import write_csv as write_failures
 from worker.jobs.parts import ChunkNumbers, next_chunks
+from worker.jobs.prune import check_not_pruned
 
 CSV, JSON_LD = "text/csv", "application/ld+json"
 NAMED = {"json": JSON, "csv": CSV, "jsonld": JSON_LD}
 LAST_CHUNK = 2**31 - 1
 _ABOUT_FORMAT = "The form of the answer. Default: the first one that the header Accept names."
+_REASONS = sorted({reason.code for reason in Reason})
+
+
+def _known_reason(reason: str) -> str:
+    if reason not in _REASONS:
+        raise PydanticCustomError(
+            "unknown_reason",
+            "there is no such reason. Reasons: {known}",
+            {"known": ", ".join(_REASONS)},
+        )
+    return reason
+
+
+KnownReason = Annotated[
+    str, AfterValidator(_known_reason), WithJsonSchema({"type": "string", "enum": _REASONS})
+]
 
 
 class PageQuery(NoQuery):
@@ -43,7 +62,7 @@ class PageQuery(NoQuery):
 
 
 class FailuresQuery(PageQuery):
-    reason: list[str] = Field(
+    reason: list[KnownReason] = Field(
         default=[], description="Only records that failed for this reason. May be repeated."
     )
     format: Literal["json", "csv"] | None = Field(default=None, description=_ABOUT_FORMAT)
@@ -109,8 +128,7 @@ def list_failures(call: Call) -> Reply | Response:
     """The records of a job that failed, and why."""
     query: FailuresQuery = call.query
     job, engine = job_of(call), call.desk.engine
-    with _refused_as_conflict():
-        count_failures(engine, job, query.reason)
+    _check_not_pruned(engine, job)
     chunks = _chunks(call, job, "failed")
     headers = _headers(call, chunks)
     with failures(engine, job, query.reason, chunks=chunks) as rows:
@@ -132,17 +150,15 @@ def list_enrichments(call: Call) -> Reply | Response:
     if query.with_wrong and query.confirmed_only:
         raise UsageError("Give either with_wrong or confirmed_only.")
     job = job_of(call)
+    _check_not_pruned(call.desk.engine, job)
     chunks = _chunks(call, job, "done")
     selection = Selection(
         job=job, chunks=chunks, verdict=VerdictKind.RIGHT if query.confirmed_only else None
     )
     languages = wanted_languages(call.request.headers.get("accept-language", ""))
-    with (
-        _refused_as_conflict(),
-        selected(
-            call.desk.engine, selection, with_wrong=query.with_wrong, wanted=languages
-        ) as rows,
-    ):
+    with selected(
+        call.desk.engine, selection, with_wrong=query.with_wrong, wanted=languages
+    ) as rows:
         return _enrichments(call, rows, chunks)
 
 
@@ -181,7 +197,8 @@ def _headers(call: Call, chunks: ChunkNumbers) -> dict[str, str]:
     if not chunks.has_more:
         return {}
     url = call.request.url.include_query_params(cursor=chunks.last)
-    return {"Link": f'<{url.path}?{url.query}>; rel="next"'}
+    origin = call.desk.settings.origin_for(call.request.headers["host"])
+    return {"Link": f'<{origin}{url.path}?{url.query}>; rel="next"'}
 
 
 def _format(call: Call, *possible: str) -> str:
@@ -193,11 +210,11 @@ def _format(call: Call, *possible: str) -> str:
     return next((each for each in named if each in possible), possible[0])
 
 
-@contextmanager
-def _refused_as_conflict() -> Iterator[None]:
-    """What the job cannot give is the state of the job."""
+def _check_not_pruned(engine: Engine, job: UUID) -> None:
+    instead = f"Its counts stay: GET /v1/jobs/{job}"
     try:
-        yield
+        with engine.connect() as connection:
+            check_not_pruned(connection, job, instead=instead)
     except UsageError as error:
         raise StatusError(409, str(error)) from None
 

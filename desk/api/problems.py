@@ -18,6 +18,7 @@ from common.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 SHOWN = 5  # mistakes of a request
+_UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}  # as pydantic calls it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,10 @@ def answer_to(error: EnrichmentError) -> Response:
 def told_mistakes(error: ValidationError) -> str:
     """The mistakes in a request, without the values that it sent."""
     mistakes = error.errors(include_url=False, include_input=False, include_context=False)
-    told = [f"{'.'.join(map(str, each['loc'])) or 'the body'}: {each['msg']}" for each in mistakes]
+    told = [
+        f"{'.'.join(map(str, each['loc'])) or 'the body'}: "
+        f"{'this name is not known' if each['type'] in _UNKNOWN else each['msg']}"
+        for each in mistakes
+    ]
     more = f" And {len(told) - SHOWN} more." if len(told) > SHOWN else ""
     return f"{'. '.join(told[:SHOWN])}.{more}"

@@ -112,7 +112,8 @@ def _json(content: bytes, kind: Any) -> Any:
     try:
         return adapter(kind).validate_json(content)
     except ValidationError as error:
-        raise StatusError(422, told_mistakes(error)) from None
+        is_malformed = error.errors()[0]["type"] == "json_invalid"
+        raise StatusError(400 if is_malformed else 422, told_mistakes(error)) from None
 
 
 def _validated(model: type[BaseModel], given: ImmutableMultiDict[str, Any]) -> BaseModel:

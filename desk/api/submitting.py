@@ -12,7 +12,7 @@ from typing import BinaryIO
 import ijson
 from pydantic import Field
 
-from common.errors import KeyReusedError, UsageError
+from common.errors import KeyReusedError, UnknownModelError, UsageError
 from common.process.terminal.ages import parse_age
 from common.store.tables import PictureChoice, Priority, Role
 from desk.api.declaring import JSON, TEXT, Body, Call, Endpoint, NoQuery, Reply
@@ -74,12 +74,14 @@ def submit_job(call: Call) -> Reply:
     query: SubmitQuery = call.query
     records, options = _records(call), _options(call)
     engine = call.desk.engine
-    if query.dry_run:
-        return Reply(value=ledger.preview(engine, records, options))
     try:
+        if query.dry_run:
+            return Reply(value=ledger.preview(engine, records, options))
         accepted = ledger.enqueue(engine, records, options)
     except KeyReusedError as error:
         raise StatusError(409, str(error)) from None
+    except UnknownModelError:
+        raise StatusError(404, f"There is no model {query.model}. See /v1/projects") from None
     status = 200 if accepted.already_known else 201
     where = {"Location": f"/v1/jobs/{accepted.job_id}"}
     return Reply(value=accepted, status=status, headers=where)
@@ -143,6 +145,8 @@ def _strings(file: BinaryIO) -> Iterator[str]:
 def _options(call: Call) -> JobOptions:
     query: SubmitQuery = call.query
     key = call.request.headers.get(KEY)
+    if query.look_again and query.max_age is not None:
+        raise UsageError("Give either look_again or max_age.")
     return JobOptions(
         name=query.name,
         priority=query.priority,

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from common.process.terminal.counting import counted
 from common.process.terminal.json_output import AsJson, print_json, prints
 from common.store.session import open_store
+from common.store.tables import JobState
 from worker import jobs
 from worker.commands.options import JobRef, console
 
@@ -19,7 +20,7 @@ class SteeredJob:
     """A job after the command, and how many of its records are tried again."""
 
     job_id: UUID
-    state: str
+    state: JobState
     tried_again: int = 0
 
 

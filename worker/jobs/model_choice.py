@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, select, text
 
-from common.errors import ModelError, UsageError
+from common.errors import ModelError, UnknownModelError, UsageError
 from common.pictures.sources import PictureKinds
 from common.store.model_names import ModelName, version_meant
 from common.store.tables import ModelStage, PictureChoice, PromotedModel
@@ -70,7 +70,8 @@ def find_model(connection: Connection, name: str | None) -> JobModels:
     """The model of this name, as `version_meant` has it; without a name the active one.
 
     Raises:
-        UsageError: there is no such model, the name alone may mean several, or it is malformed.
+        UnknownModelError: there is no such model.
+        UsageError: the name alone may mean several models, or it is malformed.
         ModelError: no model is active.
     """
     condition = PromotedModel.stage == ModelStage.ACTIVE
@@ -91,7 +92,7 @@ def find_model(connection: Connection, name: str | None) -> JobModels:
             trained_on=(model.picture_source,),
         )
     if name is not None:
-        raise UsageError(f"There is no model {name}. List models: trainer models list")
+        raise UnknownModelError(f"There is no model {name}. List models: trainer models list")
     raise ModelError(
         "No model serves all records. Put one in service: trainer models activate MODEL, or "
         "trainer promote EXPERIMENT --activate"

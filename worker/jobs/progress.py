@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from pydantic import computed_field
-from sqlalchemy import Engine, TextClause, text
+from sqlalchemy import Engine, RowMapping, TextClause, text
 
 from common.errors import UsageError
 from common.fetch.urls import URL_START, host_of
@@ -32,13 +33,13 @@ class Status:
     `in_work`: the waiting records that a worker has begun; `lost` of them were begun by workers
     that are no longer alive, and others get them by `lost_until`. `put_off`: the waiting records
     that failed for a reason that may pass; `next_try_at` is when the first of them are tried again.
-    `rate`: records a second in the last RATE_SECONDS; null if too few were settled to tell, and if
+    `rate`: records a second in the last 5 minutes; null if too few were settled to tell, and if
     the job does not run.
     """
 
     job_id: UUID
     name: str | None
-    state: str
+    state: JobState
     model: str
     priority: str
     total: int
@@ -169,7 +170,7 @@ def status(engine: Engine, job_id: UUID) -> Status:
             raise UsageError(f"There is no job {job_id}.")
         failures = connection.execute(_FAILURES, asked)
         return Status(
-            **{**row, "model": title_of(**row["model"])},
+            **_named(row),
             failures={each.reason: each.records for each in failures},
         )
 
@@ -238,7 +239,7 @@ class JobRow:
 
     job_id: UUID
     name: str | None
-    state: str
+    state: JobState
     priority: str
     model: str
     submitter: str | None
@@ -279,7 +280,11 @@ def page_of_jobs(
     return _job_rows(engine, _NEWEST_FIRST, asked)
 
 
+def _named(row: RowMapping) -> dict[str, Any]:
+    return {**row, "model": title_of(**row["model"]), "state": JobState(row["state"])}
+
+
 def _job_rows(engine: Engine, statement: TextClause, asked: Mapping[str, object]) -> list[JobRow]:
     with engine.connect() as connection:
         rows = connection.execute(statement, {**asked, "rate_seconds": RATE_SECONDS}).mappings()
-        return [JobRow(**{**row, "model": title_of(**row["model"])}) for row in rows]
+        return [JobRow(**_named(row)) for row in rows]

@@ -26,11 +26,11 @@ DECISIONS_SHOWN = 10  # decisions
 class JobReport(Status):
     """The status of a job, and what explains it.
 
-    `blocked_by`: the decisions that blocked records. `drift`: what its models said of each data
-    provider's pictures. `nothing_promised`: data providers that no promise of the models is for,
+    `blocked_by`: the decisions that blocked records. `drift`: what its models predicted for each
+    data provider's pictures. `nothing_promised`: data providers without a promise of the models,
     and models without one. `workers`: those that are alive. `pruned_at`: when the lists of its
-    records and failures were removed; then hosts, decisions, drift and providers are
-    unknown. The counts of reasons stay.
+    records and failures were removed; then hosts, decisions, drift and providers are unknown. The
+    counts of reasons stay.
     """
 
     failing_hosts: list[FailingHost]

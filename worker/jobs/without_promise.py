@@ -26,11 +26,11 @@ SHOWN = 10  # data providers
 
 @dataclass(frozen=True, kw_only=True)
 class Unpromised:
-    """Data providers that no promise of models is for, with their records, most records first.
+    """Data providers without a promise of the models, with their records, most records first.
 
-    None are named for models without a promise: they promise nothing to anybody. `counted` records
-    of a list were looked up in the store, all of them unless it `is_sample`. `certificates` of the
-    models are about records of the job: of these, something is proved.
+    For models without a promise, no provider is named. `counted` records of a list were looked up
+    in the store: all of them, or a part if it `is_sample`. `certificates` of the models are about
+    records of the job.
     """
 
     models: tuple[str, ...]

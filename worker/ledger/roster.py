@@ -57,10 +57,10 @@ class DatedProblem(WorkerProblem):
 
 @dataclass(frozen=True, kw_only=True)
 class LiveWorker:
-    """A worker that told the store of its state lately.
+    """A worker that is alive: it reported its state lately.
 
-    `name` is that in `job_chunk.worker`. `idle_seconds`: since it last began a chunk, or since its
-    start. `device` is "" if a release before told of none.
+    `idle_seconds`: since it last began a chunk, or since its start. `device` is empty if a worker
+    of an older release does not report it.
     """
 
     name: str

@@ -29,7 +29,7 @@ from common.store.tables.base import Base, one_of
 
 
 class JobState(StrEnum):
-    """Where a job stands; see `worker/jobs/steer.py` for what changes it."""
+    """Where a job stands. A paused job is not done until it is resumed."""
 
     RUNNING = "running"
     PAUSED = "paused"

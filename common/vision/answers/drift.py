@@ -31,7 +31,7 @@ _TALLY = TypeAdapter(Tally)
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderDrift:
-    """What a model said of a data provider's pictures, `now`, and of all `at_promotion`.
+    """What a model predicts for a data provider's pictures, `now`, and for all `at_promotion`.
 
     The name of the provider is empty if it is unknown.
     """
@@ -43,7 +43,7 @@ class ProviderDrift:
     @computed_field  # type: ignore[prop-decorator]
     @property
     def index(self) -> float | None:
-        """How far the one is from the other; None for few pictures, or if one is unknown."""
+        """How far `now` is from `at_promotion`; null for few pictures, or if one is unknown."""
         if self.at_promotion is None or self.now.pictures < LEAST_PICTURES:
             return None
         index = self.now.drift_from(self.at_promotion)
@@ -57,9 +57,9 @@ class ProviderDrift:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDrift:
-    """What a model said of each data provider's pictures, of the largest number first.
+    """What a model predicted for each data provider's pictures, most pictures first.
 
-    `is_part`: that is what the newest MOST_CHUNKS tell; there may be more.
+    `is_part`: only the newest quarter of a million records are counted; the job has more.
     """
 
     model_id: int

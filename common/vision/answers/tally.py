@@ -27,8 +27,8 @@ Count = Annotated[int, Field(ge=0, le=2**53)]  # which float64 has exactly
 class Tally:
     """Counted pictures: all, those with a written concept, and those of outcome `unlike`.
 
-    `confidences` counts the others by the probability of their most probable concept, in BINS bins
-    from 0 to 1.
+    `confidences` counts the others by the probability of their most probable concept: from 0 to
+    0.1, from 0.1 to 0.2, and so on to 1.
 
     Raises:
         ValueError: the counts cannot be of the same pictures.

@@ -5,12 +5,14 @@ The forms are those of Annif 1.4 (https://github.com/NatLibFi/Annif, annif/opena
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from desk.api.annif.suggester import MOST_PICTURES, SuggestionAnswer
 from desk.api.declaring import NoQuery
+from desk.api.problems import SHOWN
 
 BACKEND = "image-enrichment"
 MANY_LANGUAGES = "mul"  # in ISO 639-2: a model has labels in all languages of its vocabulary
@@ -29,7 +31,7 @@ class SuggestQuery(NoQuery):
 
 
 class SuggestForm(BaseModel):
-    """A document. Annif's backend sends fields of its own, which are ignored."""
+    """A document. Fields `metadata_*` that name no picture are ignored, as is `project`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -42,6 +44,19 @@ class SuggestForm(BaseModel):
     picture_url: str = ""
     metadata_europeana_id: str = ""
     metadata_image_url: str = ""
+    project: str = Field(default="", description="Annif's backend may send it; it is ignored")
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        unknown = [name for name in self.model_extra or () if not name.startswith("metadata_")]
+        if unknown:
+            known = ", ".join(SuggestForm.model_fields)
+            raise PydanticCustomError(
+                "unknown_fields",
+                "unknown fields: {unknown}. Fields: {known}, and other metadata_*",
+                {"unknown": ", ".join(unknown[:SHOWN]), "known": known},
+            )
+        return self
 
     @property
     def texts(self) -> dict[str, str]:
@@ -70,8 +85,14 @@ class AnnifProjects:
     projects: tuple[AnnifProject, ...]
 
 
+class KnownMembers:
+    """Base of JSON objects in requests: a member that they do not have is refused."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
 @dataclass(frozen=True, kw_only=True)
-class AnnifDocument:
+class AnnifDocument(KnownMembers):
     """A document. Its picture is named by `record`, by `picture_url`, by `europeana_id` or
     `image_url` in the metadata, or by a text that is a record ID or a URL and nothing else."""
 
@@ -89,7 +110,7 @@ class AnnifDocument:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnifDocuments:
+class AnnifDocuments(KnownMembers):
     documents: Annotated[list[AnnifDocument], Field(max_length=MOST_PICTURES)]
 
 
@@ -105,7 +126,7 @@ class DocumentAnswer(SuggestionAnswer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnifSubject:
+class AnnifSubject(KnownMembers):
     """A concept that a document has. The label is for people."""
 
     uri: str
@@ -116,4 +137,4 @@ class AnnifSubject:
 class IndexedDocument(AnnifDocument):
     """A document that names its record, and the concepts that its picture shows."""
 
-    subjects: list[AnnifSubject] = field(default_factory=list)
+    subjects: Annotated[list[AnnifSubject], Field(min_length=1)]

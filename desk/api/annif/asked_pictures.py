@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from common.errors import InvalidRecordIdError, UsageError
+from common.errors import InvalidRecordIdError, RecordError, UsageError
 from common.europeana.record_ids import parse_record_id
 from common.fetch.urls import MAX_LENGTH
+from common.reasons import Reason
 
 RECORD, URL = "record", "picture_url"
 RECORD_METADATA, URL_METADATA = "metadata_europeana_id", "metadata_image_url"
@@ -48,6 +49,16 @@ def asked_picture(fields: Mapping[str, str], content: bytes | None = None) -> As
         if found := _named_by(fields.get(name, "").strip()):
             return found
     return None
+
+
+def asked_or_failed(fields: Mapping[str, str]) -> AskedPicture | RecordError | None:
+    """As `asked_picture`, with an error for this document alone if a field is malformed."""
+    try:
+        return asked_picture(fields)
+    except InvalidRecordIdError as error:
+        return Reason.UNKNOWN_RECORD.error(str(error))
+    except UsageError as error:
+        return Reason.INVALID_URL.error(str(error))
 
 
 def _named_by(text: str) -> AskedPicture | None:

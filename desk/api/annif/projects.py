@@ -19,7 +19,7 @@ from desk.api.annif.annif_forms import (
     SuggestForm,
     SuggestQuery,
 )
-from desk.api.annif.asked_pictures import asked_picture
+from desk.api.annif.asked_pictures import asked_or_failed, asked_picture
 from desk.api.annif.suggester import Suggester, SuggestionAnswer, Wanted
 from desk.api.annif.taught import verdicts_of
 from desk.api.declaring import FORM, JSON, MULTIPART, Body, Call, Endpoint, Reply
@@ -66,15 +66,18 @@ def suggest(call: Call) -> SuggestionAnswer:
     or available, results is empty, and failure says why.
     """
     form: SuggestForm = call.body
-    picture = asked_picture(form.texts, form.picture or None)
+    picture = asked_picture(form.texts, form.picture)
     (answer,) = _suggester(call).suggest(_model(call), [picture], _wanted(call, form))
     return answer
 
 
 def suggest_batch(call: Call) -> list[DocumentAnswer]:
-    """Suggest concepts for the pictures of up to 32 documents; see suggest for their fields."""
+    """Suggest concepts for the pictures of up to 32 documents; see suggest for their fields.
+
+    If one document names no picture, or a malformed one, the others still get their results.
+    """
     documents = call.body.documents
-    pictures = [asked_picture(each.fields) for each in documents]
+    pictures = [asked_or_failed(each.fields) for each in documents]
     answers = _suggester(call).suggest(_model(call), pictures, _wanted(call, call.query))
     pairs = zip(documents, answers, strict=True)
     return [DocumentAnswer.of(document, answer) for document, answer in pairs]

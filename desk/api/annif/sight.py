@@ -15,7 +15,7 @@ from common.europeana.api import EuropeanaApi
 from common.fetch.answers import sniff
 from common.process.settings import ApiSettings
 from common.process.settings.desk import DeskSettings
-from common.reasons import Reason
+from common.reasons import Reason, Stage
 from common.store.embeddings import kept_vectors
 from common.store.tables import PictureChoice
 from desk.api.annif.asked_pictures import AskedPicture
@@ -25,6 +25,11 @@ from desk.review.shown_models import ShownModel
 from desk.review.thoughts import embeddings_of
 from worker.enrich.resolve import PictureTarget, RecordResolver
 
+NAMES_NO_PICTURE = (
+    "the document names no picture. Give one of these fields: picture (a file, only in suggest), "
+    "record, picture_url, metadata_europeana_id, metadata_image_url (in suggest-batch: "
+    "europeana_id, image_url in metadata), or text that is a record ID or a URL and nothing else"
+)
 LONGEST_QUOTA_WAIT = 2.0  # seconds for Europeana's APIs, since someone waits
 
 Pictures = Mapping[int, AskedPicture]
@@ -56,17 +61,24 @@ class Sight:
         self._downloads.close()
 
     def of(
-        self, model: ShownModel, asked: Sequence[AskedPicture | None], *, choice: PictureChoice
+        self,
+        model: ShownModel,
+        asked: Sequence[AskedPicture | RecordError | None],
+        *,
+        choice: PictureChoice,
     ) -> list[SightedPicture | RecordError]:
-        """What the model's network makes of each picture; None is no picture.
+        """What the model's network makes of each picture; None is no picture, errors stay.
 
         Raises:
             ModelError, DeviceError: see `NetworkInMemory.look_at`.
         """
-        pictures = {place: each for place, each in enumerate(asked) if each is not None}
+        pictures = {
+            place: each for place, each in enumerate(asked) if isinstance(each, AskedPicture)
+        }
         targets, found = self._resolved(pictures, choice)
         found |= self._read(model, targets)
         found |= self._looked_at(model, self._bytes(pictures, targets, found))
+        found |= {place: each for place, each in enumerate(asked) if isinstance(each, RecordError)}
         return [_sighted(found.get(place), targets.get(place)) for place in range(len(asked))]
 
     def _resolved(self, asked: Pictures, choice: PictureChoice) -> tuple[Targets, Found]:
@@ -122,7 +134,7 @@ def _sighted(
     found: PictureNumbers | RecordError | None, target: PictureTarget | None
 ) -> SightedPicture | RecordError:
     if found is None:
-        return Reason.NO_PICTURE.error("the document names no picture")
+        return Reason.NO_PICTURE.error(NAMES_NO_PICTURE)
     if isinstance(found, RecordError):
         return found
     return SightedPicture(numbers=found, data_provider=target.data_provider if target else "")
@@ -137,9 +149,9 @@ def _api_if_any() -> EuropeanaApi | None:
 
 
 def _checked(content: bytes) -> bytes | RecordError:
-    """The bytes, unless their beginning shows that they are no picture."""
+    """The bytes that were sent, unless their beginning shows that they are no picture."""
     try:
         sniff(content)
     except RecordError as error:
-        return error
+        return RecordError(Stage.DECODE, error.reason, error.detail)  # nothing was fetched
     return content

@@ -90,9 +90,12 @@ class Suggester:
         self._sight.close()
 
     def suggest(
-        self, model: ShownModel, asked: Sequence[AskedPicture | None], wanted: Wanted
+        self,
+        model: ShownModel,
+        asked: Sequence[AskedPicture | RecordError | None],
+        wanted: Wanted,
     ) -> list[SuggestionAnswer]:
-        """An answer for each document; None is one that names no picture.
+        """An answer for each document; None is one that names no picture, an error a malformed one.
 
         Raises:
             ModelError: a file of the model is missing or was changed, or the model gives other

@@ -17,11 +17,14 @@ def verdicts_of(documents: Sequence[IndexedDocument], model_id: int) -> list[New
     picture shows.
 
     Raises:
-        UsageError: a document names no record.
+        UsageError: a document names no record, or a malformed one.
     """
     verdicts = []
     for number, document in enumerate(documents, start=1):
-        asked = asked_picture(document.fields)
+        try:
+            asked = asked_picture(document.fields)
+        except UsageError as error:
+            raise UsageError(f"Document {number}: {error} No verdict was saved.") from None
         if asked is None or asked.record_id is None:
             raise UsageError(
                 f"Document {number} names no record, so no verdict was saved. Name it in `record`, "

@@ -109,7 +109,8 @@ def test_a_token_has_its_limit_by_the_minute(filled: Museum, desk: ServedDesk) -
 def test_an_unknown_address_or_method_is_a_problem(programs: dict[Role, Program]) -> None:
     program = programs[Role.VIEWER]
     check_problem(program.get("/nothing"), 404)
-    check_problem(program.get("/jobs/x"), 404)
+    assert "no such job" in check_problem(program.get("/jobs/tuesday"), 404)
+    check_problem(program.get(""), 404)
     check_problem(program.get("/jobs/x%0Ay"), 404)
     check_problem(program.get("/"), 404)
     answer = program.ask("DELETE", "/jobs")

@@ -36,7 +36,7 @@ def all_pages(program: Program, path: str, **parameters: str) -> list[requests.R
     """The pages of a list, by the header Link."""
     pages = [program.get(path, params=parameters)]
     while following := pages[-1].links.get("next"):
-        pages.append(program.get(following["url"].removeprefix("/v1")))
+        pages.append(program.get(following["url"].removeprefix(program.url)))
     assert all(each.ok for each in pages)
     return pages
 
@@ -97,6 +97,18 @@ def test_a_selection_of_the_store_becomes_a_job(operator: Program) -> None:
     assert answer.json()["total"] == 6
     both = submit(operator, path="/jobs?data_provider=Our museum")
     assert "either a list" in check_problem(both, 400)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "told"),
+    [
+        ("model=nope", 404, "no model nope. See /v1/projects"),
+        ("model=nope&dry_run=true", 404, "no model nope"),
+        ("look_again=true&max_age=30d", 400, "either look_again or max_age"),
+    ],
+)
+def test_options_that_make_no_job(operator: Program, asked: str, status: int, told: str) -> None:
+    assert told in check_problem(submit(operator, path=f"/jobs?{asked}"), status)
 
 
 def test_a_preview_makes_no_job(filled: Museum, operator: Program) -> None:
@@ -224,7 +236,9 @@ def test_failures_come_as_json_and_csv(filled: Museum, operator: Program) -> Non
     assert page["next"] is None
     table = operator.get(path, params={"reason": "timeout"}, headers={"accept": "text/csv"})
     assert [row["record_id"] for row in csv.DictReader(io.StringIO(table.text))] == [RECORDS[10]]
-    assert "Reasons: " in check_problem(operator.get(path, params={"reason": "boredom"}), 409)
+    none = operator.get(path, params={"reason": "tls"})
+    assert (none.status_code, none.json()) == (200, {"failures": [], "next": None})
+    assert "Reasons: " in check_problem(operator.get(path, params={"reason": "boredom"}), 422)
 
 
 def test_a_pruned_job_has_no_pages(filled: Museum, operator: Program) -> None:

@@ -8,8 +8,10 @@ import requests
 from annif_client import AnnifClient
 
 from common.store.tables import Role
+from desk.api.annif.sight import NAMES_NO_PICTURE
 from tests.desk.api.annif.drawn_model import KNOWN, NEW, drawn_model
 from tests.desk.api.conftest import token
+from tests.desk.api.test_api import check_problem
 from tests.desk.desk_process import PATIENCE
 from tests.desk.museum import MAP, PAINTING, Museum
 from tests.desk.picture_host import drawn
@@ -95,9 +97,37 @@ def test_the_metadata_of_an_ensemble_names_the_picture(client, url, pictures):
         "failure": {
             "stage": "resolve",
             "reason": "no_picture",
-            "detail": "the document names no picture",
+            "detail": NAMES_NO_PICTURE,
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "name"),
+    [
+        ({"file": ("new.jpg", drawn("new.jpg"))}, {}, "file"),
+        (None, {"picture_ulr": "https://museum.example/vase.jpg"}, "picture_ulr"),
+    ],
+)
+def test_an_unknown_field_is_refused(url, files, fields, name):
+    answer = requests.post(
+        f"{url}projects/drawn/suggest", data=fields, files=files, timeout=PATIENCE
+    )
+    problem = check_problem(answer, 422)
+    assert f"unknown fields: {name}. Fields: text, limit," in problem
+
+
+def test_malformed_json_is_a_bad_request(url):
+    headers = {"content-type": "application/json"}
+    answer = requests.post(
+        f"{url}projects/drawn/learn", data="[{", headers=headers, timeout=PATIENCE
+    )
+    assert "JSON" in check_problem(answer, 400)
+
+
+def test_an_empty_picture_is_a_failure(url):
+    failure = asked(url, files={"picture": ("new.jpg", b"")})["failure"]
+    assert (failure["stage"], failure["reason"]) == ("decode", "empty")
 
 
 def asked(url: str, *, files: object = None, **fields: object) -> dict[str, object]:
@@ -126,8 +156,17 @@ def test_documents_of_a_batch_keep_their_places(client):
     assert (book["document_id"], book["results"]) == ("a book", [])
     assert [each["document_id"] for each in others] == [None, "a record"]
     assert [each["results"] for each in others] == 2 * [client.suggest("drawn", KNOWN, limit=1)]
-    with pytest.raises(requests.HTTPError, match="422"):
-        client.suggest_batch("drawn", 33 * [{"text": KNOWN}])
+    for refused in (33 * [{"text": KNOWN}], [{"records": KNOWN}]):
+        with pytest.raises(requests.HTTPError, match="422"):
+            client.suggest_batch("drawn", refused)
+
+
+def test_a_malformed_document_fails_alone(client):
+    documents = [{"record": "vase 1"}, {"picture_url": "ftp://x"}, {"record": KNOWN}]
+    *failed, known = client.suggest_batch("drawn", documents)
+    assert [each["failure"]["reason"] for each in failed] == ["unknown_record", "invalid_url"]
+    assert "vase 1" in failed[0]["failure"]["detail"]
+    assert known["results"]
 
 
 def test_labels_come_in_a_language(url, museum):
@@ -146,7 +185,6 @@ def test_learning_saves_verdicts_in_the_name_of_the_token(client, museum):
     documents = [
         {"text": KNOWN, "subjects": [{"uri": MAP, "label": "map"}, {"uri": PAINTING}]},
         {"text": BOOK, "metadata": {"europeana_id": NEW}, "subjects": [{"uri": MAP}]},
-        {"text": NEW, "subjects": []},
     ]
     for _ in range(2):  # the second time they take the place of the first ones
         assert client.learn("drawn", documents).status_code == requests.codes.no_content
@@ -162,7 +200,11 @@ def test_learning_saves_verdicts_in_the_name_of_the_token(client, museum):
         ({"text": BOOK, "subjects": [{"uri": MAP}]}, "Document 2 names no record"),
         ({"text": "/1/lost", "subjects": [{"uri": MAP}]}, "The record /1/lost is not in the store"),
         ({"text": KNOWN, "subjects": [{"uri": "vase"}]}, "The concept vase is not in the store"),
+        ({"record": "vase 1", "subjects": [{"uri": MAP}]}, "Document 2: "),
         ({"text": KNOWN, "subjects": [{}]}, "1.subjects.0.uri"),
+        ({"text": KNOWN, "subjects": []}, "1.subjects: "),
+        ({"text": KNOWN, "subject": [{"uri": MAP}]}, "1.subjects: "),
+        ({"text": KNOWN, "subjects": [{"uri": MAP, "url": MAP}]}, "0.url: this name is not known"),
     ],
 )
 def test_documents_that_teach_nothing_are_refused_as_a_whole(client, museum, document, problem):

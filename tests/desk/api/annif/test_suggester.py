@@ -135,6 +135,7 @@ def test_documents_without_a_usable_picture_say_why(museum, models, suggester, p
         AskedPicture(record_id="/1/unknown"),
         AskedPicture(url="http://[museum/vase.jpg"),
         AskedPicture(content=b"<!doctype html><p>Log in"),
+        AskedPicture(content=b""),
         AskedPicture(content=drawn("cut")[:700]),
         AskedPicture(record_id=KNOWN),
     ]
@@ -143,9 +144,11 @@ def test_documents_without_a_usable_picture_say_why(museum, models, suggester, p
         ("resolve", "no_picture"),
         ("resolve", "unknown_record"),
         ("fetch", "invalid_url"),
-        ("fetch", "not_an_image_html"),
+        ("decode", "not_an_image_html"),
+        ("decode", "empty"),
         ("decode", "truncated"),
     ]
+    assert "Error" not in " ".join(each.failure.detail for each in failed)
     assert not any(each.results for each in failed)
     assert scores(known)
 
