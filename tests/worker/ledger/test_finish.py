@@ -168,7 +168,7 @@ def test_a_host_that_is_not_asked_costs_its_records_no_try(
         )
         waits.append(wait)
         assert retries == 0
-    assert waits == pytest.approx(expected, abs=5)
+    assert waits == pytest.approx(expected, abs=14)  # seconds that a busy machine may lose
 
 
 def age_wait(engine: Engine, number: int, seconds: float) -> None:
