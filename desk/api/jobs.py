@@ -44,7 +44,7 @@ def list_jobs(call: Call) -> JobPage:
 
 
 def get_job(call: Call) -> JobReport:
-    """How far a job has come, and what holds it up."""
+    """The progress of a job, and what makes it slow."""
     return report_job(call.desk.engine, job_of(call))
 
 
@@ -62,7 +62,7 @@ def resume_job(call: Call) -> SteeredJob:
 
 
 def cancel_job(call: Call) -> SteeredJob:
-    """Give up all records of a job that have no outcome.
+    """Cancel a job: its records without an outcome are not processed.
 
     Outcomes and enrichments stay. A cancelled job cannot be resumed.
     """

@@ -54,7 +54,7 @@ def resume(job: JobRef, as_json: AsJson = False) -> None:
 
 @prints(SteeredJob)
 def cancel(job: JobRef, as_json: AsJson = False) -> None:
-    """Give up all records without an outcome; outcomes and enrichments stay.
+    """Cancel a job: its records without an outcome are not processed. Enrichments stay.
 
     Example: worker cancel last
     """

@@ -20,7 +20,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until it is done.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far a job has come: outcomes, reasons of failures, and what holds it up.
+    """Show how far a job has come: outcomes, reasons of failures, and what makes it slow.
 
     Below: decisions that blocked records, and what its models said of each data provider's
     pictures, beside what they said at promotion.

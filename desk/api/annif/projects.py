@@ -84,7 +84,7 @@ def suggest_batch(call: Call) -> list[DocumentAnswer]:
 
 
 def learn(call: Call) -> Reply:
-    """Save that the pictures of documents show concepts, as verdicts in the name of the token.
+    """Save verdicts in the name of the token: which concepts the pictures of documents show.
 
     Each document names a record. Concepts that it lacks get no verdict. Either all verdicts are
     saved, or none of them.
