@@ -46,7 +46,7 @@ class TrainingSettings(BaseModel):
     )
     group_by: GroupBy = Field(
         default="picture",
-        description="What stays in one part of a fold of networks. picture: near-duplicates of a "
+        description="Which pictures stay together in one part of a fold of networks. picture: near-duplicates of a "
         "picture; provider: also all records of a data provider. With three providers or "
         "more, provider is the default if the data allows it. Heads have both kinds of folds.",
     )
@@ -117,7 +117,7 @@ class TrainingSettings(BaseModel):
     epochs: int = Field(
         default=100,
         ge=0,
-        description="Most epochs of the whole classifier. 0 trains only the head; then --patience "
+        description="Maximum number of epochs of the whole classifier. 0 trains only the head; then --patience "
         "counts its epochs.",
     )
     patience: int = Field(
@@ -133,13 +133,14 @@ class TrainingSettings(BaseModel):
         default=1.0,
         gt=0,
         le=1,
-        description="Learning rate of the first layers, as a share of the head's. The rates of the "
-        "layers between are between these.",
+        description="Learning rate of the first layers, as a share of the head's. The other layers "
+        "have rates between these two.",
     )
     class_weights: ClassWeights = Field(
         default="none",
         description="Weight of rare categories: none, inverse of their frequency, or sqrt, its "
-        "square root. With weights more of them are found, and accuracy and calibration are lower.",
+        "square root. With weights the model finds more pictures of rare categories, but accuracy and "
+        "calibration are lower.",
     )
     drop_doubtful: bool = Field(
         default=False,

@@ -129,7 +129,7 @@ def show(vocabulary: Reference, lang: Languages = None, as_json: AsJson = False)
 
 @prints(list[VocabularyDifference])
 def diff(vocabulary: Reference, other: Other, as_json: AsJson = False) -> None:
-    """Show what another version, or a file, says otherwise.
+    """Show how another version, or a file, differs from a vocabulary.
 
     Examples: harvester vocabulary diff museum@1 museum@2 ·
     harvester vocabulary diff museum museum.ttl

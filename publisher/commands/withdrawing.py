@@ -33,7 +33,8 @@ class WithdrawnStatements:
 ConfirmedToo = Annotated[
     bool,
     typer.Option(
-        "--confirmed-too", help="Also what reviewers confirmed, of a model, a job or an audit."
+        "--confirmed-too",
+        help="With --model, --job or --audit: also the statements that reviewers confirmed.",
     ),
 ]
 WithdrawalReason = Annotated[
@@ -45,17 +46,23 @@ WithdrawalReason = Annotated[
 def withdraw(
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME[@VERSION]", help="What certificates of this model allowed."),
+        typer.Option(
+            metavar="NAME[@VERSION]", help="Statements that certificates of this model allowed."
+        ),
     ] = None,
     concept: OnlyConcept = None,
     provider: Annotated[
         str | None, typer.Option(metavar="NAME", help="All statements of this data provider.")
     ] = None,
     job: Annotated[
-        str | None, typer.Option(metavar="JOB", help="What certificates allowed of this job.")
+        str | None,
+        typer.Option(metavar="JOB", help="Statements of this job that certificates allowed."),
     ] = None,
     audit: Annotated[
-        int | None, typer.Option(metavar="NUMBER", help="What this audit's certificate allowed.")
+        int | None,
+        typer.Option(
+            metavar="NUMBER", help="Statements that the certificate of this audit allowed."
+        ),
     ] = None,
     confirmed_too: ConfirmedToo = False,
     reason: WithdrawalReason = "no reason given",
@@ -65,7 +72,8 @@ def withdraw(
     """Delete statements at Europeana: those of a model, a concept, a provider, a job or an audit.
 
     A statement stays if it has another ground, such as the confirmation of a reviewer. Only what
-    this ledger published is deleted. A later confirmation is a new ground.
+    this store published is deleted. If a reviewer confirms a statement later, it may be published
+    again.
 
     Example: publisher withdraw --model vases@2 --reason "trained on the wrong pictures"
     """

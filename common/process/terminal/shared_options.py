@@ -13,8 +13,8 @@ Languages = Annotated[
     typer.Option(
         "--lang",
         metavar="LANGUAGES",
-        help="Languages of labels, the best first: de,fr. Where a label has none of them it is in "
-        "English, else in any. Default: English.",
+        help="Languages of labels, the best first: de,fr. If a label has none of them, it is in "
+        "English; if it has no English form, in any language. Default: English.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]

@@ -45,7 +45,9 @@ class Tally:
         if self.written + self.unlike > self.pictures:
             raise ValueError("more pictures are written or unlike than there are")
         if sum(self.confidences) != self.pictures - self.unlike:
-            raise ValueError("there are not as many confidences as pictures that are not unlike")
+            raise ValueError(
+                "the numbers of confidences and of pictures that are like the training pictures differ"
+            )
 
     @classmethod
     def of(
