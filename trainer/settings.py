@@ -46,9 +46,10 @@ class TrainingSettings(BaseModel):
     )
     group_by: GroupBy = Field(
         default="picture",
-        description="Which pictures stay together in one part of a fold of networks. picture: near-duplicates of a "
-        "picture; provider: also all records of a data provider. With three providers or "
-        "more, provider is the default if the data allows it. Heads have both kinds of folds.",
+        description="Which pictures stay together in one part of a fold of networks. picture: "
+        "near-duplicates of a picture; provider: also all records of a data provider. With three "
+        "providers or more, provider is the default if the data allows it. Heads have both kinds "
+        "of folds.",
     )
     architecture: str = Field(
         default="resnet18",
@@ -117,8 +118,8 @@ class TrainingSettings(BaseModel):
     epochs: int = Field(
         default=100,
         ge=0,
-        description="Maximum number of epochs of the whole classifier. 0 trains only the head; then --patience "
-        "counts its epochs.",
+        description="Maximum number of epochs of the whole classifier. 0 trains only the head; then "
+        "--patience counts its epochs.",
     )
     patience: int = Field(
         default=10,
@@ -139,8 +140,8 @@ class TrainingSettings(BaseModel):
     class_weights: ClassWeights = Field(
         default="none",
         description="Weight of rare categories: none, inverse of their frequency, or sqrt, its "
-        "square root. With weights the model finds more pictures of rare categories, but accuracy and "
-        "calibration are lower.",
+        "square root. With weights the model finds more pictures of rare categories, but "
+        "accuracy and calibration are lower.",
     )
     drop_doubtful: bool = Field(
         default=False,

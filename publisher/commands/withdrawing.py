@@ -42,28 +42,31 @@ WithdrawalReason = Annotated[
 ]
 
 
+OfModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[@VERSION]", help="Statements that certificates of this model allowed."
+    ),
+]
+OfJob = Annotated[
+    str | None,
+    typer.Option(metavar="JOB", help="Statements of this job that certificates allowed."),
+]
+OfAudit = Annotated[
+    int | None,
+    typer.Option(metavar="NUMBER", help="Statements that the certificate of this audit allowed."),
+]
+
+
 @prints(WithdrawnStatements)
 def withdraw(
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[@VERSION]", help="Statements that certificates of this model allowed."
-        ),
-    ] = None,
+    model: OfModel = None,
     concept: OnlyConcept = None,
     provider: Annotated[
         str | None, typer.Option(metavar="NAME", help="All statements of this data provider.")
     ] = None,
-    job: Annotated[
-        str | None,
-        typer.Option(metavar="JOB", help="Statements of this job that certificates allowed."),
-    ] = None,
-    audit: Annotated[
-        int | None,
-        typer.Option(
-            metavar="NUMBER", help="Statements that the certificate of this audit allowed."
-        ),
-    ] = None,
+    job: OfJob = None,
+    audit: OfAudit = None,
     confirmed_too: ConfirmedToo = False,
     reason: WithdrawalReason = "no reason given",
     yes: Yes = False,

@@ -46,7 +46,7 @@ class Tally:
             raise ValueError("more pictures are written or unlike than there are")
         if sum(self.confidences) != self.pictures - self.unlike:
             raise ValueError(
-                "the numbers of confidences and of pictures that are like the training pictures differ"
+                "confidences and pictures that are like the training pictures differ in number"
             )
 
     @classmethod
