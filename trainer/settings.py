@@ -118,8 +118,8 @@ class TrainingSettings(BaseModel):
     epochs: int = Field(
         default=100,
         ge=0,
-        description="Maximum number of epochs of the whole classifier. 0 trains only the head; then "
-        "--patience counts its epochs.",
+        description="Maximum number of epochs of the whole classifier. 0 trains only the head; "
+        "then --patience counts its epochs.",
     )
     patience: int = Field(
         default=10,
