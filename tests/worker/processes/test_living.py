@@ -57,7 +57,8 @@ def test_a_worker_that_is_told_to_stop_finishes_the_chunk_in_work(
         assert (stopped.returncode, printed) == (0, b"")
     states = chunk_states(engine, job_id)
     assert "leased" not in states
-    assert states["done"] == done + 1
+    assert states["done"] > done  # by one, or by two if another was begun before the signal came
+    assert attempts_of_ready_chunks(engine) == 0
 
 
 def test_a_chunk_that_is_not_finished_in_time_is_given_back(
