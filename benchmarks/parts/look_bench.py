@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,11 +13,10 @@ import torch
 from sqlalchemy import Engine, text
 
 from benchmarks.parts.drawn_models import CONCEPTS
+from benchmarks.parts.drawn_records import add_seen_records
 from benchmarks.parts.enrich_service import LIMITS, Service
 from benchmarks.parts.services import program, running, sandbox_process, store_and_broker
 from common.store.bulk import copy_rows
-from common.store.embeddings import Seen, keep_vectors, save_seen
-from common.store.tables import PictureSource
 from common.store.tables.seen import partition_of
 from common.vision.answers.heads import Embeddings, Head, halved
 from common.vision.bundle import Description
@@ -110,21 +108,8 @@ def drawn_id(number: int) -> str:
 def _add_part(engine: Engine, encoder_id: int, part: range, vectors: Embeddings) -> None:
     digests = [sha256(number.to_bytes(8, "big")).digest() for number in part]
     urls = [f"https://{HOSTS[number % len(HOSTS)]}/drawn/{number}.jpg" for number in part]
-    with engine.begin() as connection:
-        ids = [drawn_id(number) for number in part]
-        copy_rows(connection, "record", ("id", "media_url"), zip(ids, urls, strict=True))
-        keep_vectors(connection, encoder_id, dict(zip(digests, vectors, strict=True)))
-        seen = (
-            Seen(
-                record_id=record_id,
-                source=PictureSource.MEDIA,
-                url=url,
-                sha256=digest,
-                seen_at=datetime.now(UTC),
-            )
-            for record_id, url, digest in zip(ids, urls, digests, strict=True)
-        )
-        save_seen(connection, seen)
+    ids = [drawn_id(number) for number in part]
+    add_seen_records(engine, encoder_id, ids, urls, dict(zip(digests, vectors, strict=True)))
 
 
 @contextmanager

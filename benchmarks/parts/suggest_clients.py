@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -22,14 +21,14 @@ from sqlalchemy import Engine
 
 from benchmarks.parts.desk_service import DeskService, desk_service
 from benchmarks.parts.drawn_models import CONCEPTS, drawn_description
+from benchmarks.parts.drawn_records import add_seen_records
 from benchmarks.parts.picture_files import draw_pictures
 from benchmarks.parts.picture_server import PictureServer, ServerOptions, picture_server
 from benchmarks.parts.report import Bar, at_most
 from common.fetch.addresses import AddressPolicy
 from common.fetch.client import PictureFetcher
 from common.store.bulk import copy_rows
-from common.store.embeddings import Seen, keep_vectors, save_seen
-from common.store.tables import PictureSource, Role
+from common.store.tables import Role
 from common.vision.answers.heads import halved
 from common.vision.encoders.networks import build_network
 from common.vision.preprocessing import Preprocessing
@@ -162,17 +161,5 @@ def _keep_embeddings(engine: Engine, encoder_id: int, dimension: int) -> None:
     records = [_record(number) for number in range(RECORDS)]
     digests = [sha256(each.encode()).digest() for each in records]
     urls = [f"https://museum.example{each}.jpg" for each in records]
-    with engine.begin() as connection:
-        copy_rows(connection, "record", ("id", "media_url"), zip(records, urls, strict=True))
-        keep_vectors(connection, encoder_id, dict(zip(digests, halved(drawn), strict=True)))
-        seen = (
-            Seen(
-                record_id=record_id,
-                source=PictureSource.MEDIA,
-                url=url,
-                sha256=digest,
-                seen_at=datetime.now(UTC),
-            )
-            for record_id, url, digest in zip(records, urls, digests, strict=True)
-        )
-        save_seen(connection, seen)
+    vectors = dict(zip(digests, halved(drawn), strict=True))
+    add_seen_records(engine, encoder_id, records, urls, vectors)
