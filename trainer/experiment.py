@@ -122,7 +122,7 @@ class Experiment:
     def differences(self, settings: TrainingSettings, data: TrainingData) -> list[str]:
         differences = self.settings().differences(settings)
         if self.dataset().fingerprint != data.fingerprint:
-            differences.append(f"the data differ from {self.dataset().source} as it was then")
+            differences.append(f"the data of {self.dataset().source} were different then")
         return differences
 
     def begin(self, settings: TrainingSettings, data: TrainingData) -> None:

@@ -99,7 +99,9 @@ class IdentityProvider:
             _derived("state", cookie).encode(),
             answer.get("state", "").encode("utf-8", "surrogatepass"),
         ):
-            raise LoginRefusedError(f"The login was too slow or began elsewhere. {_BEGIN_AGAIN}")
+            raise LoginRefusedError(
+                f"The login took too long, or it began in another browser. {_BEGIN_AGAIN}"
+            )
         if answer.get("iss", self._issuer) != self._issuer:
             raise LoginRefusedError(f"Another identity provider answered. {_BEGIN_AGAIN}")
         return cookie
@@ -197,7 +199,9 @@ class IdentityProvider:
         try:
             check_subject(subject)
         except UsageError as error:
-            raise self._discovery.refusal("names the person in an unknown form") from error
+            raise self._discovery.refusal(
+                "sent the name of the person in an unknown form"
+            ) from error
         names = (claims.get(name) for name in _NAMES)
         name = next((name for name in names if isinstance(name, str) and name), "")
         return Identity(subject=subject, name=name, role=self._role(claims))

@@ -100,16 +100,16 @@ class Discovery:
 
     def _read_places(self, said: dict[str, Any]) -> ProviderPlaces:
         if said.get("issuer") != self._issuer:
-            raise self.refusal("has another name; OIDC_ISSUER must match it exactly")
+            raise self.refusal("has another name than OIDC_ISSUER; both must be exactly the same")
         names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
         urls = [said.get(name) for name in names]
         for name, url in zip(names, urls, strict=True):
             if not isinstance(url, str) or not is_safe_place(url):
-                raise self.refusal(f"names no https address as its {name}")
+                raise self.refusal(f"gives no https address as its {name}")
         offered = said.get("id_token_signing_alg_values_supported", [_USUAL_ALGORITHM])
         known = tuple(name for name in _ALGORITHMS if isinstance(offered, list) and name in offered)
         if not known:
-            raise self.refusal("uses no signature that the desk can check")
+            raise self.refusal("uses a kind of signature that the desk cannot check")
         methods = said.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         return ProviderPlaces(
             authorization=str(urls[0]),

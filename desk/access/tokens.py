@@ -120,8 +120,9 @@ def caller_of(engine: Engine, token: str | None) -> LoggedIn:
     """
     if not token:
         raise LoginRefusedError(
-            "This needs a token. Send it as `Authorization: Bearer TOKEN`, or as the password of "
-            "HTTP Basic. The person who runs the desk can make one: desk tokens add NAME"
+            "This request needs a token. Send the token as `Authorization: Bearer TOKEN`, or "
+            "as the password of HTTP Basic. The person who runs the desk can make a token: "
+            "desk tokens add NAME"
         )
     with engine.begin() as connection:
         row = _counted(connection, token)

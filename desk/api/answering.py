@@ -71,11 +71,12 @@ def _caller(request: Request, route: Endpoint) -> LoggedIn:
     user = caller_of(desk.engine, token_in(request.headers))
     if not user.may(route.role):
         raise AccessError(
-            f"This needs the role {route.role}; the token has the role {user.role}. "
-            "The person who runs the desk can make another one: desk tokens add NAME --role ROLE"
+            f"This request needs the role {route.role}, but the token has the role "
+            f"{user.role}. The person who runs the desk can make another token: desk tokens "
+            "add NAME --role ROLE"
         )
     if any("\0" in str(each) for each in request.path_params.values()):
-        raise StatusError(404, "The address contains a null character, which no text has.")
+        raise StatusError(404, "The address contains a null character, which is not allowed.")
     return user
 
 

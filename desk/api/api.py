@@ -65,8 +65,8 @@ def _problem(error: HTTPException, scope: Scope) -> Response:
     if error.status_code != 405:
         job = _JOB.match(scope["path"])
         if job and id_of(job[1]) is None:
-            return problem_answer(404, "There is no such job. Give its ID; see GET /v1/jobs")
+            return problem_answer(404, "There is no such job. GET /v1/jobs lists the IDs of jobs.")
         return problem_answer(404, "There is no such page of the API. See /v1/openapi.json")
     matching = [route for route in API_ROUTES if route.matches(scope)[0] is Match.PARTIAL]
     allowed = ", ".join(sorted(set().union(*(route.methods or () for route in matching))))
-    return problem_answer(405, f"Here the method must be {allowed}.", {"Allow": allowed})
+    return problem_answer(405, f"This address needs the method {allowed}.", {"Allow": allowed})

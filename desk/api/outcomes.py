@@ -211,7 +211,7 @@ def _format(call: Call, *possible: str) -> str:
 
 
 def _check_not_pruned(engine: Engine, job: UUID) -> None:
-    instead = f"Its counts stay: GET /v1/jobs/{job}"
+    instead = f"You can still see its numbers: GET /v1/jobs/{job}"
     try:
         with engine.connect() as connection:
             check_not_pruned(connection, job, instead=instead)

@@ -108,7 +108,7 @@ async def _form(request: Request, route: Endpoint, declared: Body) -> BaseModel:
 
 def _json(content: bytes, kind: Any) -> Any:
     if _NO_TEXT in content:
-        raise StatusError(400, "The body contains a null character, which no text has.")
+        raise StatusError(400, "The body contains a null character, which is not allowed.")
     try:
         return adapter(kind).validate_json(content)
     except ValidationError as error:
@@ -123,7 +123,9 @@ def _validated(model: type[BaseModel], given: ImmutableMultiDict[str, Any]) -> B
         is_list = field is not None and get_origin(field.annotation) is list
         values[name] = given.getlist(name) if is_list else given[name]
     if any("\0" in each for pair in given.multi_items() for each in pair if isinstance(each, str)):
-        raise StatusError(400, "A parameter or field contains a null character, which no text has.")
+        raise StatusError(
+            400, "A parameter or field contains a null character, which is not allowed."
+        )
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -100,7 +100,9 @@ def _records(call: Call) -> Records:
             )
         return selection
     if selection != RecordSelection():
-        raise UsageError("Give either a list, or dataset, data_provider and concept.")
+        raise UsageError(
+            "Give either a list, or a selection by dataset, data_provider and concept."
+        )
     return _listed(call.file, call.media, skip_invalid=query.skip_invalid)
 
 
@@ -137,7 +139,7 @@ def _strings(file: BinaryIO) -> Iterator[str]:
             if event == "string":
                 yield value
             elif event != "end_array":
-                raise StatusError(422, f"Element {number} of the list is no string.")
+                raise StatusError(422, f"Element {number} of the list is not a string.")
     except ijson.JSONError as error:
         raise StatusError(400, f"The body is not valid JSON: {error}") from None
 

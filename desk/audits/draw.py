@@ -88,7 +88,7 @@ def draw(
         StoreError: other transactions changed the rows each time, so no row was drawn.
     """
     if not 1 <= sample <= MOST_DRAWN:
-        raise UsageError(f"The sample has {sample:,} rows; it may have 1 to {MOST_DRAWN:,}.")
+        raise UsageError(f"A sample must have 1 to {MOST_DRAWN:,} rows, not {sample:,}.")
     for _ in range(TRIES):
         try:
             return _draw(engine, subject, sample=sample, user_id=user_id, planned=attempt)
@@ -97,7 +97,7 @@ def draw(
                 raise
             problem = error
     raise StoreError(
-        "The audit was not drawn, because others changed the same rows. Try again."
+        "The audit was not drawn, because another process changed the same rows. Try again."
     ) from problem
 
 
@@ -128,8 +128,9 @@ def _drawn_before(connection: Connection, asked: dict[str, Any]) -> int:
     found: int | None = connection.execute(_SAME, asked).scalar_one_or_none()
     if found is None:
         raise UsageError(
-            "Another audit of the same enrichments was drawn after you planned this one. So this "
-            "audit would prove less, and it was not drawn. Look at the plan again."
+            "After you planned this audit, another audit of the same enrichments was drawn. "
+            "Your audit would now prove less, so the desk did not draw it. Look at the plan "
+            "again."
         )
     return found
 
@@ -161,7 +162,9 @@ def _freeze(
     if not blocks:
         count = text(f"SELECT count(*) {chosen.clause}")
         found = connection.execute(count, chosen.parameters).scalar_one()
-        raise UsageError(f"{sample:,} cannot be drawn: there are {found:,} such enrichments.")
+        raise UsageError(
+            f"A sample of {sample:,} is too large: the audit has only {found:,} enrichments."
+        )
     return sorted(blocks, key=lambda block: block.number)
 
 

@@ -143,5 +143,6 @@ def check_open(connection: Connection, audit_id: int, rows: Sequence[tuple[str, 
     stranger = connection.execute(_STRANGERS, asked).one_or_none()
     if stranger is not None:
         raise UsageError(
-            f"{stranger.concept_uri} of {stranger.record_id} was not drawn for audit {audit_id}."
+            f"The concept {stranger.concept_uri} of {stranger.record_id} is not in the "
+            f"sample of audit {audit_id}."
         )

@@ -42,7 +42,9 @@ def add(
     """
     end = expires.replace(tzinfo=UTC) + timedelta(days=1) if expires else None
     token = add_token(open_store(), name, role=role, expires_at=end, per_minute=per_minute)
-    console.print(f"Added the token {name!r}, {role}. Keep it now: it is not shown again.")
+    console.print(
+        f"Added the token {name!r}, {role}. Copy the token now, because it is not shown again."
+    )
     typer.echo(token)
 
 

@@ -128,7 +128,7 @@ def forget(name: Name, yes: Yes = False) -> None:
     if not yes:
         confirm(f"Erase the name {name!r} and end its account? You cannot undo this.")
     number = accounts.forget_account(engine, name)
-    console.print(f"Forgotten. Only the number of the account is left: {number}.")
+    console.print(f"Erased. Only the number of the account is left: {number}.")
 
 
 def _password(*, from_input: bool) -> str:

@@ -57,7 +57,7 @@ def import_file(
         if fate in done.fates:
             listing.add(f"{done.fates[fate]:,}", fate)
     listing.print()
-    console.print(f"What happened to each item is in {path}", soft_wrap=True)
+    console.print(f"The report about each item is in {path}", soft_wrap=True)
 
 
 @verdicts.command("export")

@@ -31,9 +31,9 @@ WORDS = {
 }
 # Names of form fields in words. A ticked box has no value to show.
 TICKED = {
-    "again": "also what was refused or already said",
+    "again": "also statements that Europeana refused or already has",
     "all": "all of them",
-    "confirmed_too": "also what reviewers confirmed",
+    "confirmed_too": "also statements that reviewers confirmed",
     "explain": "with heatmaps",
     "look": "preview only",
     "skip": "leave out lines without a record ID",

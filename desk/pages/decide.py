@@ -51,7 +51,7 @@ def make(asked: DeskRequest) -> Response:
         block(engine, concept or "", data_provider=provider, reason=reason, user_id=who)
     else:
         if provider is None:
-            raise UsageError("Name the data provider.", field="provider")
+            raise UsageError("Give the name of the data provider.", field="provider")
         _WORD_OF_PROVIDER[decided](engine, provider, reason=reason, user_id=who)
     told = f"{_told(decided, before)} {_groundless(asked)}"
     return go_to("/decide", provider=provider or "", told=told.strip())

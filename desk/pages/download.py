@@ -78,7 +78,7 @@ def _enrichments(asked: DeskRequest, selection: Selection) -> Response:
     if ending not in MEDIA_TYPES:
         raise UsageError(f"The format must be one of {', '.join(MEDIA_TYPES)}.")
     if ending == "parquet" and not is_available():
-        raise UsageError("This desk cannot write Parquet: its installation lacks pyarrow.")
+        raise UsageError("This desk cannot write Parquet, because pyarrow is not installed.")
     writers: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonld}
     if ending == "parquet":
         whole = Selection(job=selection.job, model=selection.model, version=selection.version)

@@ -91,7 +91,9 @@ def steer_jobs(asked: DeskRequest) -> Response:
         chosen = [job_number(each) for each in asked.fields("job")]
     back = asked.field("back") or "/jobs"
     if not chosen:
-        raise AskedAgainError("No job was changed. Tick the jobs first, or all.", page=back)
+        raise AskedAgainError(
+            "No job was changed. First tick one or more jobs, or tick all.", page=back
+        )
     if what == "cancel":
         first = ledger.status(engine, chosen[0])
         one = first.name or f"The job of {first.created_at:%Y-%m-%d %H:%M}"
@@ -181,8 +183,8 @@ def _bounded(asked: DeskRequest, lines: Iterable[str], rejected: RejectedLines) 
             raise UsageError(f"The list has more than {MOST_LINES:,} lines. Send it in parts.")
         if rejected.count > MOST_REJECTED:
             raise UsageError(
-                f"More than {MOST_REJECTED:,} lines have no record ID, so the desk stopped reading "
-                f"and enqueued no record. Correct the list.\n  {rejected}"
+                f"More than {MOST_REJECTED:,} lines have no record ID. So the desk stopped "
+                f"reading and enqueued no record. Correct the list.\n  {rejected}"
             )
         if number % LOOK_EVERY == 0:
             asked.check_sender()

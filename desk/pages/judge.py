@@ -153,7 +153,7 @@ def read_verdict_ids(asked: DeskRequest) -> list[UUID]:
 def _verdict(fields: dict[str, str], audit_id: int | None) -> NewVerdict:
     model = fields["model"]
     if model and not (model.isdecimal() and len(model) < 10):
-        raise UsageError("The number of the model is malformed.")
+        raise UsageError("The number of the model is not valid.")
     return NewVerdict(
         id=_verdict_id(fields["id"]),
         record_id=fields["record"],
@@ -169,7 +169,7 @@ def _verdict_id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise UsageError("The ID of a verdict is malformed.") from error
+        raise UsageError("The ID of a verdict is not valid.") from error
 
 
 ROUTES = [

@@ -95,8 +95,8 @@ def _ask_once(asked: DeskRequest, name: str) -> None:
     title = found[0].title
     instead = f" instead of {present.title}" if present else ""
     asked.confirm(
-        f"New jobs will use {title}{instead} unless they name a model. Data providers that have a "
-        "model of their own keep it. Running jobs keep their model.",
+        f"New jobs will use {title}{instead} unless they name a model. Data providers with "
+        "their own model keep this model. Running jobs keep their model.",
         yes=f"Put {title} in service for all records",
         back=f"/models/{name}",
     )

@@ -101,7 +101,7 @@ def begin(asked: DeskRequest) -> Response:
         asked.confirm(
             f"This freezes {counted(planned.rows, 'enrichment')} of "
             f"{filters.provider or 'all data providers'} and draws {sample:,} at random. You "
-            "cannot undo this: an audit counts even if you abandon it.",
+            "cannot undo this. The audit counts even if you abandon it.",
             yes=f"Draw {counted(sample, 'picture')}",
             back="/prove",
         )

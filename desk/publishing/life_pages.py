@@ -75,14 +75,14 @@ def take_back(asked: DeskRequest) -> Response:
         scope = _scope(connection, asked)
         published = published_of(connection, scope)
     if not (reason := asked.field("reason")):
-        raise UsageError("Say why, for those who ask later.", field="reason")
+        raise UsageError("Give the reason. Other people may need it later.", field="reason")
     if len(reason) > LONGEST_REASON:
         words = f"The reason has {len(reason):,} characters; {LONGEST_REASON:,} are allowed."
         raise UsageError(words, field="reason")
     confirmed_too = bool(asked.field("confirmed_too"))
     statements = counted(published, "statement is", "statements are")
     asked.confirm(
-        f"{statements} published of this. {_effect(scope, confirmed_too=confirmed_too)}",
+        f"{statements} published in this selection. {_effect(scope, confirmed_too=confirmed_too)}",
         yes="Withdraw",
         back="/publish/withdraw",
     )
@@ -96,18 +96,24 @@ def take_back(asked: DeskRequest) -> Response:
     told = f"{counted(done.queued, 'statement')} will be withdrawn. "
     if done.stay:
         stay = counted(done.stay, "statement stays", "statements stay")
-        told += f"{stay}, because another ground is left. "
+        told += f"{stay}, because there is another reason to publish. "
     if done.queued:
-        told += "The process publisher run deletes them at Europeana. Reload to see how far it is."
+        told += (
+            "The process publisher run deletes them at Europeana. Reload this page to see the "
+            "progress."
+        )
     return go_to("/publish/statements", provider=scope.data_provider or "", told=told)
 
 
 def _effect(scope: WithdrawalScope, *, confirmed_too: bool) -> str:
     if scope.concept_uri or scope.data_provider:
-        return "All of them are withdrawn, also those that reviewers confirmed."
+        return "All these statements are withdrawn, also statements that reviewers confirmed."
     if confirmed_too:
         return "They are withdrawn, also those that reviewers confirmed."
-    return "They are withdrawn, but those that reviewers or other certificates confirm stay."
+    return (
+        "These statements are withdrawn. Statements that reviewers or other certificates confirm "
+        "stay."
+    )
 
 
 def _scope(connection: Connection, asked: DeskRequest) -> WithdrawalScope:

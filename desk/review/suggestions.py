@@ -22,7 +22,7 @@ from desk.review.walks import parameters, place_to_begin, walk_statement
 from worker.jobs.prune import check_not_pruned
 
 LONGEST = 300  # characters of a title or a name that a page shows; metadata may have any number
-_INSTEAD = "Its enrichments stay. To see them, choose its model or a data provider."
+_INSTEAD = "The enrichments of the job stay. To see them, choose the model or a data provider."
 WALKED, WALKED_FILTERED = 600, 4_000  # records that a page walks over, without and with filters
 
 

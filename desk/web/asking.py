@@ -176,8 +176,9 @@ def _role_refused(asked: DeskRequest, route: Asks) -> Response | None:
     if asked.may(route.role):
         return None
     words = (
-        f"This needs the role {route.role}; your account has the role {asked.user.role}. "
-        "The person who runs the desk can change it: desk users role NAME ROLE"
+        f"This action needs the role {route.role}, but your account has the role "
+        f"{asked.user.role}. The person who runs the desk can change your role: desk users "
+        "role NAME ROLE"
     )
     return problem(asked, words, status=403)
 

@@ -113,7 +113,8 @@ async def read_form(
     """
     kind = request.headers.get("content-type", "").lower()
     if "charset" in _UTF_8.sub("", kind):
-        raise HTTPException(400, "It is not in UTF-8.")  # some other codecs raise other errors
+        # Some other codecs raise other errors.
+        raise HTTPException(400, "The form is not in UTF-8.")
     is_short = kind.startswith(_URLENCODED)
     bounded = Bounded(request, min(most, longest) if is_short else most)
     bounded.check(int(request.headers.get("content-length", "0")))
@@ -129,7 +130,7 @@ def _fields(body: bytes, most_fields: int) -> FormData:
             body.decode("latin-1"), keep_blank_values=True, max_num_fields=most_fields
         )
     except ValueError as error:
-        raise HTTPException(400, f"It has more than {most_fields:,} fields.") from error
+        raise HTTPException(400, f"The form has more than {most_fields:,} fields.") from error
     return FormData([*pairs])
 
 

@@ -68,7 +68,9 @@ class FrozenStoreWatch(PeriodicThread):
         noted = list(self._sockets.values())
         if not noted:  # a new connection fails by itself
             return
-        log.error("the database does not answer, its connections end", connections=len(noted))
+        log.error(
+            "the database does not answer; the desk closes the connections", connections=len(noted)
+        )
         for each in noted:
             with suppress(OSError):  # it is closed already
                 each.shutdown(socket.SHUT_RDWR)

@@ -29,8 +29,8 @@ def download(write: Callable[[BinaryIO], object], *, name: str, media_type: str)
     """
     if not _places.acquire(blocking=False):
         raise UsageError(
-            f"{AT_A_TIME} downloads are running, and this desk allows no more at a time. "
-            "Try again when one of them has finished."
+            f"{AT_A_TIME} downloads are running. This desk allows no more at the same time. "
+            "Try again when a download has finished."
         )
     reading, writing = os.pipe()
     failed: list[BaseException] = []

@@ -185,5 +185,5 @@ def _line(encoder: StoredEncoder) -> str:
 
 
 def _prepared(how: Preprocessing) -> str:
-    kept = f", the middle {how.kept:.1%} of a side" if how.resize == "crop" else ""
+    kept = f", the middle {how.kept:.1%} of each side" if how.resize == "crop" else ""
     return f"pictures: {how.size} px, {how.resize}{kept}, {how.interpolation}"

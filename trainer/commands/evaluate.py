@@ -103,28 +103,28 @@ def _new_pictures(data: "TrainingData", opened: "OpenModel") -> "TrainingData":
     known = data.known_to(opened.known)
     if len(known) == len(data.examples):
         raise DatasetError(
-            f"{opened.title} was trained on or measured by all {len(known):,} pictures of "
-            f"{data.source}, so no picture is left. Give other labelled pictures."
+            f"All {len(known):,} pictures of {data.source} were used to train or to test "
+            f"{opened.title}, so no picture is left. Give other labelled pictures."
         )
-    return data.without("the model was trained on it or measured by it", known)
+    return data.without("it was used to train or to test the model", known)
 
 
 def _print(scores: ModelScores, promise: "Promise | None") -> None:
     title = f"{counted(scores.examples, 'picture')} of {scores.data}"
     if scores.known:
-        title += f"; the model knows {scores.known:,} of them"
+        title += f"; the model knows {scores.known:,} of these pictures"
     print_listing(title, _averages(scores))
     print_listing("Most probable category, before any threshold", _categories(scores))
     if promise is None or scores.promise is None:
         print_listing("Written concepts, at the thresholds", effect_listing(scores.thresholds))
-        lines = ["An older version made this model. It has no promise to compare with."]
+        lines = ["An older version made this model, so the model has no promise to compare with."]
     else:
         title = "Promised and measured precision, with 95% intervals"
         print_listing(title, promise_listing(scores.promise))
         lines = [
             *promise.in_words(),
-            f"No concept, because they are too different from the training pictures: "
-            f"{scores.unlike:,} of {counted(scores.examples, 'picture')}.",
+            "Pictures without a concept, because they are too different from the training "
+            f"pictures: {scores.unlike:,} of {counted(scores.examples, 'picture')}.",
             *filter(None, [about_other_providers(scores.promise)]),
             promise_in_a_line(scores.promise),
         ]
@@ -191,8 +191,8 @@ def about_other_providers(check: CheckedPromise) -> str:
     if len(largest) > SHOWN:
         named.append(f"and {len(largest) - SHOWN:,} more")
     return (
-        f"{sum(others.values()):,} pictures are of providers outside the promise: "
-        f"{', '.join(named)}. They count here too."
+        f"The promise does not hold for the providers of {sum(others.values()):,} pictures: "
+        f"{', '.join(named)}. This table counts these pictures too."
     )
 
 
@@ -206,19 +206,19 @@ def promise_in_a_line(check: CheckedPromise) -> str:
         return f"The promise is broken for {len(check.broken)} of {len(states)} concepts: {named}."
     rest = ""
     if few := states.count("too few to say"):
-        rest = f"; {counted(few, 'concept')} cannot be judged: too few pictures have it"
+        rest = f"; {counted(few, 'concept')} cannot be judged, because there are too few pictures"
     return f"The promise holds for {states.count('holds')} of {len(states)} concepts{rest}."
 
 
 def _warn_of_known(scores: ModelScores, *, is_foreign: bool) -> None:
     if scores.known is None or is_foreign:
         warn(
-            f"The training pictures of {scores.model} are unknown. If these pictures are among "
-            "them, the scores are too good."
+            f"The training pictures of {scores.model} are unknown. If the model learned from "
+            "some of these pictures, the scores are too high."
         )
     if scores.known:
         warn(
-            f"{scores.model} was trained on or measured by {scores.known:,} of these "
-            f"{scores.examples:,} pictures, so the scores are too good for new pictures. "
-            "Leave them out: --only-unseen"
+            f"{scores.known:,} of these {scores.examples:,} pictures were used to train or "
+            f"to test {scores.model}, so the scores are too high. Leave these pictures out: "
+            "--only-unseen"
         )

@@ -127,11 +127,13 @@ def _import_shared(folder: Path, name: str, *, needless: list[object]) -> None:
     from trainer.report.sharing.arriving import import_shared
 
     if needless:
-        raise UsageError("A shared folder needs --name alone: it says the rest itself.")
+        raise UsageError(
+            "With a shared folder, give only --name. The folder contains all other settings."
+        )
     model_dir = ModelSettings.read().model_dir
     made = import_shared(open_store(), model_dir, folder, name=name)
     print_line(f"Imported: {made.title}, in {model_dir / made.path}")
-    warn("It promises nothing for your records. Run a job with it, then audit the job at the desk.")
+    warn("The accuracy on your records is not known. Run a job with the model, then audit the job.")
     next_step(f"trainer models activate {made.name}@{made.version}")
 
 
@@ -141,7 +143,10 @@ def _print_promise(proposal: "Proposal", *, is_measured: bool) -> None:
     if is_measured:
         print_proposal(proposal)
     else:
-        warn("Every concept is off: a promise needs labelled pictures (--dataset or --data-dir).")
+        warn(
+            "Every concept is off, because a promise needs labelled pictures (--dataset or "
+            "--data-dir)."
+        )
 
 
 def export(

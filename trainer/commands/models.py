@@ -121,7 +121,7 @@ def show(model: StoredReference, as_json: AsJson = False) -> None:
         print_line(line)
     print_listing("Concepts", _concepts(each.description))
     if drift is None:
-        print_line("It has made no predictions in jobs yet.")
+        print_line("The model has made no predictions in jobs yet.")
     else:
         print_line(drift.title)
         SafeConsole().print(drift.table())
@@ -229,11 +229,15 @@ def retire(model: StoredReference) -> None:
     if done.before.standing == "retired":
         print_line(f"{title} is already retired: no change.")
     else:
-        served = f"It served: {done.before.served}." if done.before.served else "It did not serve."
+        served = (
+            f"It was in service for: {done.before.served}."
+            if done.before.served
+            else "It was not in service."
+        )
         print_line(f"Retired: {title}. {served}")
         hint(f"To bring it back: trainer models activate {done.before.name}@{done.before.version}")
     if done.withdrawn:
-        warn(f"Audits of {title} that are now withdrawn, for good: {done.withdrawn:,}.")
+        warn(f"Audits of {title} that are now withdrawn: {done.withdrawn:,}. You cannot undo this.")
     with engine.connect() as connection:
         if lost := groundless_words(connection):
             warn(lost)

@@ -98,7 +98,7 @@ def predict(
     if heatmap is not None:
         hint(f"Heatmaps: {heatmap}")
     if failed:
-        warn(f"Not read: {failed:,} of {len(images):,} pictures.")
+        warn(f"Pictures that cannot be read: {failed:,} of {len(images):,}.")
         raise typer.Exit(1)
 
 

@@ -29,8 +29,8 @@ def print_listing(title: str, listing: Listing) -> None:
 def print_taken_out(providers: Sequence[str]) -> None:
     if providers:
         print_line(
-            f"The model for all records now serves: {', '.join(providers)}. Their own models are "
-            "on another encoder."
+            f"The model for all records now serves: {', '.join(providers)}. The own models "
+            "of these data providers use another encoder."
         )
 
 
@@ -64,7 +64,7 @@ def effect_listing(effects: Mapping[str, "Effect"]) -> Listing:
 
 
 def provider_listing(scores: Mapping[str, "ProviderScores"], *, most: int) -> Listing:
-    numbers = ("pictures", "accuracy", "written", "precision of it")
+    numbers = ("pictures", "accuracy", "written", "precision")
     listing = Listing("provider", *numbers, numbers=numbers, texts=["provider"])
     for provider, each in list(scores.items())[:most]:
         precision = "–"

@@ -163,16 +163,17 @@ def promote(
 def _check_says_something(proposal: "Proposal", experiment: str, *, anyway: bool) -> None:
     if proposal.is_silent and not anyway:
         raise ModelError(
-            f"Every concept would be off, so the model would write no concept: {experiment} is "
-            "not promoted. Promise less (--precision), label more pictures, or give --anyway."
+            f"{experiment} is not promoted, because every concept would be off. The model "
+            "would write no concept. Give a lower --precision, label more pictures, or give "
+            "--anyway."
         )
 
 
 def warn_of_low_thresholds(proposal: "Proposal") -> None:
     if low := proposal.written_when_unlikely():
         warn(
-            f"These concepts are written even below a probability of 0.5, from: {', '.join(low)}. "
-            "To prevent it, give --floor 0.5."
+            f"Some concepts are written from a probability below 0.5: {', '.join(low)}. To "
+            "prevent this, give --floor 0.5."
         )
 
 
@@ -204,7 +205,7 @@ def _print_end(
         print_line(f"{how}: {model.title}, in {folder}")
         print_taken_out(model.taken_out)
     if serves == model.title:
-        undo = " To return to the model before: trainer models back" if before else ""
+        undo = " To return to the previous model: trainer models back" if before else ""
         hint(f"It serves all records.{undo}")
         next_step("worker enqueue FILE")
         return
@@ -237,7 +238,7 @@ def print_proposal(proposal: "Proposal") -> None:
         print_line(line)
     warn_of_low_thresholds(proposal)
     if not len(proposal.self_test):
-        print_line("No training picture can be read now, so the model has no self-test.")
+        print_line("No training picture can be read now. So the model has no self-test.")
 
 
 def _outlooks(proposal: "Proposal", precision: float) -> Listing:

@@ -77,7 +77,7 @@ def _unheeded(name: RecipeName, options: list[str]) -> str:
     listed = ", ".join(options)
     if name == "head":
         return (
-            f"--recipe head takes no {listed}: it fits a head on an encoder and trains no "
+            f"--recipe head takes no {listed}: it trains a head on an encoder, and no "
             "network. Leave these options out, or train a network: --recipe scratch or "
             "fine-tune, without --encoder."
         )

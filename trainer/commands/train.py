@@ -183,8 +183,8 @@ def _way(settings: TrainingSettings, devices: str | None, *, queue: bool) -> "Wa
     """
     if settings.encoder and (devices is not None or queue):
         raise UsageError(
-            "Heads take seconds each, so the recipe head does all folds in this process: leave out "
-            "--devices and --queue."
+            "A head takes only seconds, so the recipe head trains all folds in this process. "
+            "Leave out --devices and --queue."
         )
     if devices is not None and queue:
         raise UsageError("Give either --devices or --queue.")

@@ -154,9 +154,8 @@ def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> Non
     """Delete caches until `needed` bytes fit, the least recently used first."""
     if needed > max_bytes:
         raise DatasetError(
-            f"The decoded pictures of {source} take {_gigabytes(needed)}, more than the "
-            f"{_gigabytes(max_bytes)} of a cache. Choose a smaller --input-size, or fewer "
-            "pictures."
+            f"The decoded pictures of {source} need {_gigabytes(needed)}, but a cache has at "
+            f"most {_gigabytes(max_bytes)}. Choose a smaller --input-size, or fewer pictures."
         )
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob(".*.partial"):
@@ -166,8 +165,9 @@ def _make_room(folder: Path, needed: int, *, max_bytes: int, source: str) -> Non
     kept = sum(path.stat().st_size for path in caches)
     if needed > shutil.disk_usage(folder).free + kept:
         raise EnrichmentError(
-            f"The decoded pictures of {source} take {_gigabytes(needed)}, more than is free on "
-            f"the disk of {folder}. Make room, or choose a --saving-dir on another disk."
+            f"The decoded pictures of {source} need {_gigabytes(needed)}. The disk of "
+            f"{folder} has less free space. Free some space, or choose a --saving-dir on "
+            "another disk."
         )
     for path in caches:
         if kept + needed > max_bytes or needed > shutil.disk_usage(folder).free:

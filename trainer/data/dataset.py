@@ -197,7 +197,7 @@ def folder_data(folder: Path, vocabulary: dict[str, str]) -> TrainingData:
     if unknown:
         raise UsageError(
             f"{folder}: the vocabulary has no concept for {', '.join(unknown)}. Rename the "
-            "folders, or give a vocabulary that has them: --vocab-json FILE."
+            "folders, or give a vocabulary with these concepts: --vocab-json FILE."
         )
     paths = [
         (path, label) for label, name in enumerate(categories) for path in _files(folder / name)

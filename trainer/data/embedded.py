@@ -43,7 +43,7 @@ from trainer.settings import TrainingSettings
 
 KEPT_AT_A_TIME = 256  # pictures in a transaction; a killed command loses at most these
 EXPORT_PAYS = 5_000  # with more pictures, exporting the encoder to a faster runtime saves time
-NO_EMBEDDING = "the encoder makes no embedding of it"
+NO_EMBEDDING = "the encoder cannot make an embedding of it"
 COLLISIONS = 3  # with other processes, in a row
 _ASKED_AT_A_TIME = 10_000  # pictures per query
 
@@ -75,8 +75,8 @@ def embedded(data: TrainingData, settings: TrainingSettings) -> EmbeddedData:
             stored = find_encoder(connection, settings.encoder)
         if stored.sha256 != settings.encoder_sha256:
             raise ModelError(
-                f"The encoder {stored.name} is not the one that the training began with. Choose "
-                "another --experiment-name."
+                f"The training began with another encoder than the present {stored.name}. "
+                "Choose another --experiment-name."
             )
         model_dir = ModelSettings.read().model_dir
         ready = embed(data, stored, engine, model_dir)
@@ -223,8 +223,8 @@ def group_embedded(ready: EmbeddedData, cache_folder: Path, console: SafeConsole
     hashed, alike = rows[pairs_by_hash(small.pictures)], pairs_by_embedding(ready.embeddings)
     if alike is None:
         console.print(
-            "  For this encoder different pictures are also nearly the same. So near-duplicates "
-            "are found only by their hash.",
+            "  This encoder gives similar embeddings to different pictures. So "
+            "near-duplicates are found only by their hash.",
             soft_wrap=True,
         )
         return grouped(hashed, len(row_of))

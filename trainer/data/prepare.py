@@ -25,8 +25,8 @@ from trainer.data.tables import write_table
 from trainer.settings import TrainingSettings
 
 SHOWN = 3  # examples of each finding on the console
-COPY = "the same picture under several keys, in one part"
-NEAR_DUPLICATE = "near-duplicates, in one part"
+COPY = "the same picture under several keys, kept in one part"
+NEAR_DUPLICATE = "near-duplicates, kept in one part"
 DOUBTFUL = "near-duplicates in different categories: check their labels"
 
 
@@ -69,8 +69,8 @@ def check_folds(data: TrainingData, folds: list[Fold], settings: TrainingSetting
         if settings.group_by == "provider":
             fewer += " or --group-by picture"
         raise DatasetError(
-            f"{gap[0].upper()}{gap[1:]}: there are too few, or too many are near-duplicates, "
-            f"which stay together. Choose {fewer}, or add pictures."
+            f"{gap[0].upper()}{gap[1:]}. There are too few pictures, or too many "
+            f"near-duplicates, which stay together. Choose {fewer}, or add pictures."
         )
 
 
@@ -127,8 +127,8 @@ def _check_providers(data: TrainingData, folds: int) -> None:
     short = [label for label in range(len(data.categories)) if found[label] < 2]
     if short:
         raise DatasetError(
-            f"{data.source}: fewer than two data providers have {_listed(data, short)}, so no "
-            "such picture is left for training when one is tested. Choose --group-by picture."
+            f"{data.source}: fewer than two data providers have {_listed(data, short)}. So "
+            "the training or the test would have no such picture. Choose --group-by picture."
         )
 
 

@@ -81,9 +81,9 @@ def with_grouping(
     if problem := _waste(data, found) or found.problem:
         return settings, not_left_out(problem)
     return found.settings, (
-        f"There are {counted(len(data.providers), 'data provider')}. Each fold leaves some of "
-        "them out and is tested on these, so the scores are for new providers. To test on known "
-        "providers: --group-by picture"
+        f"There are {counted(len(data.providers), 'data provider')}. Each fold leaves some "
+        "providers out and is tested on these providers. So the scores are for new "
+        "providers. To test on known providers: --group-by picture"
     )
 
 
@@ -98,7 +98,7 @@ def not_left_out(problem: str) -> str:
 def _problem(kept: TrainingData, by_provider: TrainingSettings) -> str:
     """Why folds cannot leave providers out; empty if they can."""
     if len(kept.providers) < by_provider.folds:
-        return f"{len(kept.providers)} are too few for {by_provider.folds} folds"
+        return f"{len(kept.providers)} providers are too few for {by_provider.folds} folds"
     pairs = {(label, each.provider) for each in kept.examples for label in each.labels}
     having = Counter(label for label, _ in pairs)
     short = [name for label, name in enumerate(kept.categories) if having[label] < 2]
@@ -113,7 +113,9 @@ def _waste(data: TrainingData, found: LeavingOut) -> str:
     records = len(data.examples)
     nameless = records - len(found.rows)
     if nameless > MOST_NAMELESS * records:
-        return f"{nameless:,} of {counted(records, 'record')} name no provider and would be lost"
+        return (
+            f"{nameless:,} of {counted(records, 'record')} have no provider and could not be used"
+        )
     learned = [len(fold.training) + len(fold.validation) for fold in found.folds]
     if learned and 2 * min(learned) < records:
         return (

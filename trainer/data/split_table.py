@@ -37,7 +37,7 @@ def write_splits(path: Path, data: TrainingData, folds: Sequence[Fold]) -> None:
 def read_fold(path: Path, number: int, examples: Sequence[Example]) -> Fold:
     rows = read_columns(path, "example", _column(number))
     if [key for key, _ in rows] != [example.key for example in examples]:
-        raise ModelError(f"{path} lists other pictures than can be read here.")
+        raise ModelError(f"The pictures in {path} are not the pictures that can be read here.")
     return Fold.of_parts(number, [part for _, part in rows])
 
 

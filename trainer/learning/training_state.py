@@ -98,8 +98,8 @@ class TrainingState:
             raise
         except (ModelError, RuntimeError, *_MISFITS) as error:
             raise ModelError(
-                f"{path} is damaged or of another training, so this fold cannot continue from it. "
-                "Remove the file to train the fold from its start."
+                f"{path} is damaged or belongs to another training, so this fold cannot "
+                "continue. Remove the file to train the fold from its start."
             ) from error
 
     def _take(self, parts: dict[str, Any]) -> None:

@@ -100,7 +100,7 @@ def find_model(engine: Engine, reference: str) -> StoredModel:
         if model.version == wanted.version:
             return model
     known = ", ".join(str(model.version) for model in versions)
-    raise UsageError(f"Model {wanted.name} has no version {wanted.version}, but: {known}.")
+    raise UsageError(f"Model {wanted.name} has no version {wanted.version}. It has: {known}.")
 
 
 def list_models(engine: Engine, model_dir: Path) -> list[ListedModel]:

@@ -32,9 +32,10 @@ def remove(engine: Engine, model_dir: Path, name: str) -> StoredEncoder:
     while (encoder := _try_to_remove(engine, name)) is None:
         if time.monotonic() > deadline:
             raise StoreError(
-                f"The encoder {name} cannot be removed now: for {PATIENCE:.0f} seconds other "
-                "processes, such as a training, have been reading embeddings. The encoder is "
-                "unchanged. Run the same command again when they have ended."
+                f"The encoder {name} cannot be removed now. Other processes, such as a "
+                f"training, have been reading embeddings for {PATIENCE:.0f} seconds. The "
+                "encoder is unchanged. When these processes have ended, run the command "
+                "again."
             )
         time.sleep(BETWEEN_TRIES)
     shutil.rmtree(model_dir / ENCODERS / encoder.sha256, ignore_errors=True)

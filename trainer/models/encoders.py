@@ -58,11 +58,11 @@ def of_fold(experiment: Experiment, fold: int, licence: str | None) -> EncoderSo
         raise UsageError(f"There is no experiment {experiment.folder}.")
     settings = experiment.settings()
     if not 0 <= fold < settings.folds:
-        raise UsageError(f"There is no fold {fold}; there are 0 to {settings.folds - 1}.")
+        raise UsageError(f"There is no fold {fold}. The folds are 0 to {settings.folds - 1}.")
     if settings.encoder:
         raise UsageError(
-            f"{experiment.name} trained only heads, on the encoder {settings.encoder}, and no "
-            "network."
+            f"{experiment.name} trained only heads on the encoder {settings.encoder}. It has "
+            "no network."
         )
     return EncoderSource(
         network=f"torchvision:{settings.architecture}",

@@ -196,5 +196,5 @@ def _read_class_index(path: Path) -> tuple[str, ...]:
             f'{path} is not a class index; it must look like {{"0": "label", "1": "label", ...}}.'
         ) from error
     if len(labels) < 2 or len(set(labels)) < len(labels):
-        raise UsageError(f"{path} needs at least two labels, each of them once.")
+        raise UsageError(f"{path} needs at least two labels, and no label twice.")
     return labels

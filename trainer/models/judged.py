@@ -219,5 +219,6 @@ def _check_new(experiment: Experiment, data: TrainingData) -> None:
     if seen:
         raise UsageError(
             f"{experiment.name} was trained on {len(seen):,} of the {len(data.examples):,} "
-            f"pictures of {data.source}, such as {seen[0]}. Give pictures that it has not seen."
+            f"pictures of {data.source}, such as {seen[0]}. Give pictures that this training "
+            "has not seen."
         )

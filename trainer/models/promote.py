@@ -56,9 +56,9 @@ def propose(
     settings = experiment.settings()
     if settings.encoder and settings.group_by == "provider":
         raise ModelError(
-            f"{experiment.name} is of an older version, which tested heads only on left-out "
-            "providers. A promise is measured on known providers. Train it again under another "
-            "--experiment-name. This takes seconds, since the embeddings are saved."
+            f"An older version trained {experiment.name}. It tested heads only on left-out "
+            "providers, but a promise is measured on known providers. Train again under "
+            "another --experiment-name. This takes seconds, because the embeddings are saved."
         )
     chosen = results if ensemble else [_choose(results, fold)]
     _check_judged_on(judged_on, is_needed=ensemble and not settings.encoder)
@@ -131,15 +131,15 @@ def promote(
 def _check_judged_on(judged_on: TrainingData | None, *, is_needed: bool) -> None:
     if is_needed and judged_on is None:
         raise UsageError(
-            "Most members of an ensemble of networks saw each picture of the training. To "
-            "measure its promise, give labelled pictures that no member saw: --dataset NAME or "
+            "Most networks of this ensemble learned from each training picture. To measure a "
+            "promise, give labelled pictures that no network has seen: --dataset NAME or "
             "--data-dir FOLDER. Or promote the best fold: leave out --ensemble."
         )
     if judged_on is not None and not is_needed:
         raise UsageError(
-            "--dataset and --data-dir are only for ensembles of networks. This model is measured "
-            "on the pictures of its training, each with a model that had not seen it. Leave out "
-            "these options."
+            "--dataset and --data-dir are only for ensembles of networks. Leave out these "
+            "options. This model is measured on its training pictures, in folds that had not "
+            "seen them."
         )
 
 
@@ -155,7 +155,7 @@ def _choose(results: list[FoldResult], fold: int | None) -> FoldResult:
     if fold is None:
         return best_fold(results)
     if not 0 <= fold < len(results):
-        raise UsageError(f"There is no fold {fold}; there are 0 to {len(results) - 1}.")
+        raise UsageError(f"There is no fold {fold}. The folds are 0 to {len(results) - 1}.")
     return results[fold]
 
 

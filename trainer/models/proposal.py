@@ -85,8 +85,9 @@ class Proposal:
                 "different from the training pictures."
             )
         return (
-            "A picture that is too different from the training pictures gets no concept. Here this "
-            f"is so for {self.promise.said.unlike:,} of {self.promise.said.pictures:,} pictures."
+            "A picture that is too different from the training pictures gets no concept. In "
+            f"the test, these were {self.promise.said.unlike:,} of "
+            f"{self.promise.said.pictures:,} pictures."
         )
 
 

@@ -132,7 +132,7 @@ def _train_fold(
     settings, data = experiment.settings(), read_again(experiment.dataset())
     if differences := experiment.differences(settings.pinned(), data):
         raise EnrichmentError(
-            f"The experiment was begun with other settings or data: {'; '.join(differences)}. "
+            f"The experiment began with other settings or data: {'; '.join(differences)}. "
             "Machines that train together need the same pictures and weights."
         )
 

@@ -46,7 +46,8 @@ def _leaving_providers_out(
         return None
     console.print(
         f"There are {counted(len(data.providers), 'data provider')}. {len(found.folds)} more "
-        "folds leave some of them out, and test on these how good heads are for new providers.",
+        "folds leave some providers out and test the heads on these providers. So the scores "
+        "show how good heads are for new providers.",
         highlight=False,
         soft_wrap=True,
     )

@@ -81,8 +81,9 @@ class FoldProcess:
             message = self.pipe.recv()
         except (EOFError, OSError) as error:
             raise EnrichmentError(
-                f"The process of fold {self.fold + 1} was killed, perhaps because memory was "
-                "short. Run the same command again: it continues where it stopped."
+                f"The process of fold {self.fold + 1} was killed, perhaps because there was "
+                "not enough memory. Run the same command again. The training continues where "
+                "it stopped."
             ) from error
         if isinstance(message, _Failure):
             raise message.kind(message.message)

@@ -186,7 +186,7 @@ class _Watch:
         self._idle_checks = self._idle_checks + 1 if len(idle) == len(left) else 0
         if self._idle_checks == IDLE_CHECKS:
             log.warning(
-                "no machine trains: run `trainer worker` on a machine that shares the disk",
+                "no machine is training: run `trainer worker` on a machine that shares the disk",
                 folder=str(self._experiment.folder),
             )
         with suppress(BrokerError):  # running folds do not need it; the next check tries again

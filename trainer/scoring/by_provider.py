@@ -85,13 +85,17 @@ def about_new_providers(scores: Mapping[str, ProviderScores]) -> str:
     count = len(scores)
     worst = min(scores, key=lambda provider: scores[provider].accuracy)
     enough = (
-        f"With fewer than {ENOUGH} left-out providers, this risk is too high for a promise."
+        (
+            f"This risk is too high for a promise, because fewer than {ENOUGH} providers were "
+            "left out."
+        )
         if count < ENOUGH
         else "This is about the accuracy, not about the precision of a concept."
     )
     return (
-        "The promise does not hold for providers that the model did not learn from. The worst of "
-        f"these {count:,} is {worst}, with an accuracy of {scores[worst].accuracy:.2f}. If a new "
-        f"provider is like them, the probability that it is even worse is 1 in {count + 1:,}. "
-        f"{enough} To get a promise for a new provider, run an audit."
+        "The promise does not hold for providers that the model did not learn from. The "
+        f"worst of these {count:,} is {worst}, with an accuracy of "
+        f"{scores[worst].accuracy:.2f}. If a new provider is similar to these providers, its "
+        f"accuracy is even lower with a probability of 1 in {count + 1:,}. {enough} To get a "
+        "promise for a new provider, run an audit."
     )

@@ -203,7 +203,8 @@ def _columns(description: Description, data: TrainingData) -> list[int]:
     unknown = [f"{label} ({uri})" for label, uri in pairs if uri not in position]
     if unknown:
         raise DatasetError(
-            f"{data.source} has categories that the model does not have: {', '.join(unknown)}. "
-            f"The model has {', '.join(description.labels)}. Leave the others out."
+            f"{data.source} has categories that the model does not have: "
+            f"{', '.join(unknown)}. The model has {', '.join(description.labels)}. Leave the "
+            "other categories out."
         )
     return [position[uri] for uri in data.concept_uris]

@@ -126,14 +126,14 @@ def read_evidence(folder: Path) -> Evidence:
     """
     if not has_evidence(folder):
         raise ModelError(
-            f"There is no {folder / FILE}: the fold is not finished, or is of an older version. "
-            "Train it again. You can promote a single fold of an older version with "
-            "--no-abstention."
+            f"There is no {folder / FILE}. The fold is not finished, or an older version "
+            "trained it. Train the fold again. Or promote a single fold of an older version "
+            "with --no-abstention."
         )
     with parsing(folder / FILE) as path:
         tensors = parsed(read_regular(path, at_most=_MOST_BYTES), source=str(path))
         found = {name: tensor.numpy() for name, tensor in tensors.items()}
         logits = found.pop("inner_logits", None)
         if found and found.keys() != {field.name for field in fields(Likenesses)}:
-            raise ValueError("it does not have what a promotion needs")
+            raise ValueError("it lacks data that a promotion needs")
         return Evidence(likenesses=Likenesses(**found) if found else None, inner_logits=logits)

@@ -45,7 +45,7 @@ MEANINGS = {
     "top-3 accuracy": "a correct category is among the three most probable",
     "mean average precision": "precision averaged over all levels of recall",
     "ranking loss": "how often a wrong category comes before a correct one; 0 is best",
-    "coverage": "how many of the most probable categories include all true ones",
+    "coverage": "how many of the most probable categories you need to include all true categories",
 }
 _MULTI_ONLY = {"micro_f1", "average_precision", "ranking_loss", "coverage"}
 

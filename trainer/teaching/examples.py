@@ -179,13 +179,13 @@ def check_enough(labels: Indices, data_provider: str) -> None:
     if len(labels) < FEWEST:
         raise DatasetError(
             f"Only {counted(len(labels), 'verdict')} on records of {data_provider} can be "
-            f"used: the others name no concept of the model. You need at least {FEWEST}. Judge "
-            "more records."
+            "used. The others give no concept that the model knows. You need at least "
+            f"{FEWEST}. Judge more records."
         )
     if len(np.unique(labels)) < 2:
         raise DatasetError(
-            f"All {len(labels)} verdicts on records of {data_provider} name the same concept. "
-            "Also judge records that show another one."
+            f"All {len(labels)} verdicts on records of {data_provider} name the same "
+            "concept. Also judge records that show another concept."
         )
 
 
@@ -214,7 +214,7 @@ def _old_rows(
     rows = connection.execute(_OLD, asked).all()
     if not rows:
         raise DatasetError(
-            f"No embeddings are saved for dataset {name}, which the model was trained on. "
-            "Train the model again: this saves them."
+            f"The model was trained on dataset {name}, but no embeddings are saved for it. "
+            "Train the model again. This saves the embeddings."
         )
     return rows

@@ -209,7 +209,7 @@ def _check_pictures(groups: Indices, old: int) -> None:
     ):
         if len(np.unique(part)) < 2:
             raise DatasetError(
-                f"All of {what} are about nearly the same picture, so the model cannot be "
+                f"All of {what} are about almost the same picture. So the model cannot be "
                 "tested on other pictures. Judge different pictures."
             )
 

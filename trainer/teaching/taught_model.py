@@ -71,8 +71,8 @@ def open_teachable(engine: Engine, model_dir: Path, model_id: int) -> TeachableM
         model = _load(model_dir, stored.path, stored.sha256)
     if stored.encoder is None or model.description.kind != "single":
         raise ModelError(
-            f"{stored.title} cannot learn from verdicts: only heads on an encoder with one "
-            "concept a picture can."
+            f"{stored.title} cannot learn from verdicts. Only heads on an encoder can, if "
+            "they give one concept per picture."
         )
     with engine.connect() as connection:
         encoder = find_encoder(connection, stored.encoder)

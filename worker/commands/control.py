@@ -63,7 +63,7 @@ def cancel(job: JobRef, as_json: AsJson = False) -> None:
     jobs.cancel(engine, job_id)
     status = jobs.status(engine, job_id)
     records = counted(status.total, "record")
-    console.print(f"Cancelled. {status.settled:,} of {records} had their outcome.", soft_wrap=True)
+    console.print(f"Cancelled. {status.settled:,} of {records} have an outcome.", soft_wrap=True)
     if as_json:
         print_json(SteeredJob(job_id=job_id, state=status.state), SteeredJob)
 

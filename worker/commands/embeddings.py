@@ -82,7 +82,7 @@ def prune(
         chosen = every if encoder is None else [find_encoder(connection, encoder)]
     pruned = prune_embeddings(engine, chosen, every_encoder=encoder is None, unused_for=age)
     removed = counted(pruned.embeddings, "embedding")
-    console.print(f"{removed} removed. Postgres uses their space for new ones.")
+    console.print(f"{removed} removed. Postgres uses the free space for new embeddings.")
     if as_json:
         print_json(pruned, Pruned)
 

@@ -192,7 +192,7 @@ def _records(
     if files and selection != RecordSelection():
         raise UsageError(
             "Give either files or a selection of the store (--dataset, --data-provider, "
-            "--concept). --unseen goes with both."
+            "--concept). You can add --unseen to both."
         )
     if not files:
         if selection == RecordSelection() and not unseen:
@@ -247,7 +247,7 @@ def _tell_of_workers(engine: Engine) -> None:
         console.print("The job is in the store. No worker is alive. Start one: worker run")
     elif working := sum(worker.works for worker in workers):
         find = counted(working, "worker finds", "workers find")
-        console.print(f"The job is in the store. {find} it within seconds.")
+        console.print(f"The job is in the store. {find} the job within seconds.")
     else:
         console.print("The job is in the store, but no worker can work on it yet:")
         for worker in workers:
@@ -262,7 +262,9 @@ def _preview(
     left_out = _left_out(preview.duplicates, preview.seen, rejected)
     size = f"{counted(preview.total, 'record')} in {counted(preview.chunks, 'chunk')}"
     would = f"{size} would be enqueued for {preview.model}{left_out}."
-    unknown = f" Not in the store: {preview.unknown:,}; a worker would ask Europeana about those."
+    unknown = (
+        f" Not in the store: {preview.unknown:,}; a worker would ask Europeana about these records."
+    )
     asked = unknown if preview.unknown else ""
     console.print(f"{would}{asked} Nothing was written.", soft_wrap=True)
     _warn_of_other_pictures(preview.pictures)
@@ -280,9 +282,9 @@ def _warn_of_other_pictures(pictures: PictureKinds) -> None:
     if not pictures.differ:
         return
     console.print(
-        f"The model was trained on {_TITLES[pictures.trained_on or '']}, the job looks at "
-        f"{_TITLES[pictures.looks_at]}: accuracy may be lower than at promotion. "
-        "--picture says what to look at.",
+        f"The model was trained on {_TITLES[pictures.trained_on or '']}, but the job looks "
+        f"at {_TITLES[pictures.looks_at]}. So the accuracy may be lower than at promotion. "
+        "To look at other pictures: --picture",
         soft_wrap=True,
     )
 

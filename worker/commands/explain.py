@@ -59,7 +59,9 @@ def explain(
     Example: worker explain last looked_at.html
     """
     if file == STANDARD_OUTPUT and as_json:
-        raise UsageError("--json needs a FILE: standard output would hold both.")
+        raise UsageError(
+            "With --json, give a FILE, because standard output cannot hold the page and the JSON."
+        )
     wanted = [] if lang is None else checked_languages(lang)
     check_output_file(file, force=force)
     folder = HeatmapSettings.read().heatmap_dir
@@ -77,7 +79,7 @@ def explain(
     console.print(f"{shown:,} of {of_total} written to {where}.", soft_wrap=True)
     if sample.left_out:
         are = counted(sample.left_out, "is", "are")
-        console.print(f"{are} left out, since decisions block them.")
+        console.print(f"{are} left out, because decisions block them.")
     if as_json:
         counts = {"shown": shown, "total": sample.total, "left_out": sample.left_out}
         print_json(Explained(file=file, missing=lost, **counts), Explained)

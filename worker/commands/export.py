@@ -152,12 +152,17 @@ def _print_remarks(
     for line in (*remarks, *told(promises)):
         console.print(line, soft_wrap=True)
     if any(each.certificates for each in promises.values()):
-        console.print("A certificate is about all enrichments of its audit, left out or not.")
+        console.print(
+            "A certificate is about all enrichments of its audit. This export may leave out some "
+            "of them."
+        )
 
 
 def _print_what_may_come(engine: Engine, job: UUID | None, since: datetime | None) -> None:
     if since and is_to_come(engine, since):
-        console.print(f"{since:%Y-%m-%d %H:%M} UTC is still to come: nothing was written since.")
+        console.print(
+            f"{since:%Y-%m-%d %H:%M} UTC is in the future, so the export has no enrichment."
+        )
     if job and is_unfinished(engine, job):
         console.print("The job is not finished: more enrichments may follow.")
 
@@ -170,17 +175,20 @@ def _print_counts(exported: Exported, asked: Asked) -> None:
         statements = counted(exported.removed, "statement")
         console.print(f"{statements} to remove: {exported.removed_file}", soft_wrap=True)
     elif asked.is_delta:
-        console.print("Standard output cannot hold the statements to remove. Name a FILE for them.")
+        console.print(
+            "Standard output cannot hold the statements to remove. To get these statements, give "
+            "a FILE."
+        )
     if exported.config_file:
         console.print(f"Labelling configuration: {exported.config_file}", soft_wrap=True)
     if exported.left_out:
         are = counted(exported.left_out, "is", "are")
-        console.print(f"{are} left out, since decisions block them.")
+        console.print(f"{are} left out, because decisions block them.")
     if exported.wrong:
         are = counted(
             exported.wrong,
-            "is left out, since reviewers call it wrong",
-            "are left out, since reviewers call them wrong",
+            "is left out, because reviewers call it wrong",
+            "are left out, because reviewers call them wrong",
         )
         console.print(f"{are}. To export them too: --with-wrong", soft_wrap=True)
 
@@ -188,9 +196,14 @@ def _print_counts(exported: Exported, asked: Asked) -> None:
 def _check_output(asked: Asked, *, force: bool, as_json: bool) -> None:
     if asked.file == STANDARD_OUTPUT:
         if as_json:
-            raise UsageError("--json needs a FILE: standard output would hold both.")
+            raise UsageError(
+                "With --json, give a FILE, because standard output cannot hold the export and "
+                "the JSON."
+            )
         if standard_output().isatty() and asked.file_format == "parquet":
-            raise UsageError("Parquet is no text, so it is not written to a terminal. Name a FILE.")
+            raise UsageError(
+                "Parquet is not a text, so it is not written to a terminal. Give a FILE."
+            )
     for file in [*asked.files, *filter(None, [asked.config_file])]:
         check_output_file(file, force=force)
 
@@ -204,7 +217,7 @@ def _writer(
     file_format: Format, selection: Selection, target: AnnotationTarget | None, promises: list[str]
 ) -> files.Write:
     if target and file_format != "jsonld":
-        raise UsageError(f"--target goes with --format jsonld, not with {file_format}.")
+        raise UsageError(f"You can use --target with --format jsonld, but not with {file_format}.")
     writers: dict[Format, files.Write] = {
         "csv": write_csv,
         "jsonld": partial(write_jsonld, target=target or "record"),

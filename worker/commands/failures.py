@@ -74,11 +74,11 @@ def _next(job_id: UUID, reasons: Iterable[str]) -> str:
     passing = [each for each in reasons if may_pass(each)]
     if not passing:
         return (
-            "These fail again as long as their cause is there. docs/reference/reasons.md says what "
-            "to do about each reason."
+            "These records fail again until you remove the cause. See what to do: "
+            "docs/reference/reasons.md"
         )
     chosen = "".join(f" --reason {each}" for each in passing)
-    return f"Next, for what may pass: worker retry {job_id}{chosen}"
+    return f"Next, for failures that may be temporary: worker retry {job_id}{chosen}"
 
 
 def _show(rows: Iterator[FailedRecord], total: int) -> None:
@@ -96,5 +96,6 @@ def _show(rows: Iterator[FailedRecord], total: int) -> None:
     listing.print()
     if total > SHOWN:
         console.print(
-            f"The first {SHOWN} of {total:,} failed records. All of them: name a file, or --json."
+            f"These are the first {SHOWN} of {total:,} failed records. To get all records, "
+            "give a file, or --json."
         )

@@ -82,20 +82,20 @@ def prune(
     engine = open_store()
     found = prunable(engine, older_than=age)
     if not found.job_ids:
-        console.print(f"No job with lists of records has been over for {older_than}.")
+        console.print(f"No job that ended {older_than} ago or earlier has lists of records.")
     elif not yes:
         jobs_found, records = counted(len(found.job_ids), "job"), counted(found.records, "record")
         confirm(
-            f"Remove the lists of records and of failures of {jobs_found} with {records}, over for "
-            f"{older_than} or longer? Enrichments and counts stay."
+            f"Remove the lists of records and failures of {jobs_found} ({records}), which "
+            f"ended {older_than} ago or earlier? Enrichments and counts stay."
         )
     pruned = prune_jobs(engine, older_than=age)
     if pruned.jobs:
         of_jobs, records = counted(pruned.jobs, "job"), counted(pruned.records, "record")
         failures = counted(pruned.failures, "failure")
         console.print(
-            f"The lists of {of_jobs} were removed: {records}, {failures}. "
-            "Postgres uses their space for new ones."
+            f"The lists of {of_jobs} were removed: {records}, {failures}. Postgres uses the "
+            "free space for new lists."
         )
     if as_json:
         print_json(pruned, PrunedJobs)

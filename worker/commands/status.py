@@ -10,7 +10,8 @@ from worker.commands.options import JobRef, console
 from worker.jobs.report import JobReport
 
 UNDONE = (
-    "What blocked these records was undone. Enqueue them again, and their concepts are written."
+    "The decisions that blocked these records were undone. To write their concepts, enqueue "
+    "the records again."
 )
 
 

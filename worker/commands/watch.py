@@ -47,7 +47,10 @@ class _Screen:
 
     def tell(self, trouble: str) -> None:
         """Say what is in the way; the progress that was shown stays."""
-        said = f"{trouble[0].upper()}{trouble[1:]}. Waiting until it answers; Ctrl-C ends this."
+        said = (
+            f"{trouble[0].upper()}{trouble[1:]}. The command waits until the database answers. "
+            "To end it, press Ctrl-C."
+        )
         if self._live:
             shown = [_view(self._last)] if self._last else []
             self._live.update(Group(*shown, Text(said)), refresh=True)
@@ -158,7 +161,7 @@ def _remarks(report: JobReport) -> Iterator[str]:
     if report.next_try_at:
         yield f"next try: {report.next_try_at:%Y-%m-%d %H:%M:%S %Z}"
     for host in report.failing_hosts:
-        slowed = f", asked at {host.pace:.0%} of the pace" if host.pace < 1 else ""
+        slowed = f", request speed: {host.pace:.0%} of normal" if host.pace < 1 else ""
         yield f"{host.host}: {host.failed:,} failed, {host.put_off:,} to be tried again{slowed}"
 
 

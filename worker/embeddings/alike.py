@@ -133,10 +133,11 @@ def _own(connection: Connection, encoder: StoredEncoder, record_id: str) -> Row[
     own = connection.execute(_OF_RECORD, asked).one_or_none()
     if own is None:
         others = [each.name for each in stored_encoders(connection) if each != encoder]
-        ask = f" Ask another one with --encoder: {', '.join(others)}." if others else ""
+        ask = f" To use another encoder, give --encoder: {', '.join(others)}." if others else ""
         raise UsageError(
-            f"The encoder {encoder.name} has not seen a picture of {record_id}.{ask} "
-            "To have it look, enqueue the record for a model on it: worker enqueue - --model NAME"
+            f"The encoder {encoder.name} has not seen a picture of {record_id}.{ask} To save "
+            "an embedding, enqueue the record for a model on this encoder: worker enqueue - "
+            "--model NAME"
         )
     if not own.has_direction:
         raise StoreError(
@@ -157,7 +158,7 @@ def _choose(connection: Connection, name: str | None) -> KeptEmbeddings:
     filled = [each for each in kept if each.pictures]
     if len(filled) != 1:
         names = ", ".join(each.encoder.name for each in filled) or "none"
-        raise UsageError(f"Say which encoder, with --encoder. These have embeddings: {names}.")
+        raise UsageError(f"Give an encoder with --encoder. Encoders with embeddings: {names}.")
     return filled[0]
 
 

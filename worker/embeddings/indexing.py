@@ -72,9 +72,9 @@ def _own_session(making: Connection) -> int:
     pid = own_session(making)
     if pid is None:
         raise UsageError(
-            "Making an index gives its session of Postgres more memory, but DATABASE_URL leads to "
-            "a pooler that lends sessions, such as PgBouncer. For this command let it lead to "
-            "Postgres itself."
+            "To make an index, the session of Postgres needs more memory. But DATABASE_URL "
+            "leads to a pooler that shares sessions, such as PgBouncer. For this command, "
+            "set DATABASE_URL to Postgres itself."
         )
     return pid
 

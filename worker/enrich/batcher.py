@@ -157,5 +157,8 @@ class Batcher:
         """A row of finite numbers for each picture; a broken device may return others."""
         rows = self._runtime.rows(pixels)
         if len(rows) != len(pixels) or not np.isfinite(rows).all():
-            raise ValueError(f"{len(pixels)} pictures gave {rows.shape}, not all finite numbers")
+            raise ValueError(
+                f"for {len(pixels)} pictures the network gave {rows.shape} numbers, or some are "
+                "not finite"
+            )
         return rows

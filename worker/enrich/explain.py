@@ -74,7 +74,7 @@ def _ready(load: Callable[[], Model]) -> tuple[Model, HeatmapMaker] | None:
 
 def _refuse_unless_out_of_memory(error: RuntimeError) -> None:
     if not is_out_of_memory(error):
-        raise DeviceError(f"PyTorch failed at heatmaps: {error}") from error
+        raise DeviceError(f"PyTorch cannot make heatmaps: {error}") from error
 
 
 def _parts(outcome: ChunkOutcome, model_id: int) -> Iterator[list[RecordPrediction]]:

@@ -169,7 +169,7 @@ class Looker:
                 awaited.remove(outcome.key)
                 yield outcome.key, self._see(outcome, eyes)
         for look in awaited:
-            yield look, Reason.HOST_SLOW.error("the other hosts delivered long before")
+            yield look, Reason.HOST_SLOW.error("the pictures of other hosts arrived much earlier")
 
     def _see(self, outcome: FetchOutcome[Look], eyes: _Eyes) -> LookedAt | RecordError:
         if isinstance(outcome.result, RecordError):

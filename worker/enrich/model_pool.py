@@ -226,7 +226,7 @@ class ModelPool:
             ]
             if len({each.network_sha256 for each in models}) > 1:
                 names = ", ".join(each.folder.name for each in models)
-                raise ModelError(f"The models {names} of one job are on different encoders.")
+                raise ModelError(f"The models {names} of one job use different encoders.")
 
             def load_network() -> LoadedNetwork:
                 before_loading()
@@ -249,15 +249,15 @@ class ModelPool:
         description = read_description(folder, row.sha256)
         if row.identity != description.encoder:
             raise ModelError(
-                f"{folder} is on {_named(description.encoder)}, but the store says that it is on "
-                f"{_named(row.identity)}. Promote the model again."
+                f"The model in {folder} uses {_named(description.encoder)}. In the store, it "
+                f"uses {_named(row.identity)}. Promote the model again."
             )
         answering = load_answering(folder, description)
         heads = answering.heads
         if heads and heads.heads[0].dimension != row.dimension:
             raise ModelError(
-                f"{folder} holds heads for {heads.heads[0].dimension} numbers; embeddings of its "
-                f"encoder have {row.dimension}."
+                f"The heads in {folder} need {heads.heads[0].dimension} numbers, but an "
+                f"embedding of their encoder has {row.dimension}."
             )
         encoder = EncoderInStore(id=row.encoder_id, identity=row.identity, dimension=row.dimension)
         return LoadedModel(

@@ -70,7 +70,9 @@ class RecordResolver:
                     data_provider=record.data_provider or "",
                 )
             else:
-                errors[asked_id] = Reason.NO_PICTURE.error("neither file nor thumbnail")
+                errors[asked_id] = Reason.NO_PICTURE.error(
+                    "the record has no file and no thumbnail"
+                )
         return targets, errors
 
     def _stored(self, record_ids: Sequence[str]) -> dict[str, _Known]:

@@ -93,7 +93,7 @@ def read_arguments(
     """
     by_job = model is None and since is None
     if by_job and not places:
-        raise UsageError("Say what to export: a JOB, --model NAME[@VERSION] or --since TIME.")
+        raise UsageError("Choose what to export: a JOB, --model NAME[@VERSION] or --since TIME.")
     job, files = (places[0], places[1:]) if by_job else (None, places)
     if not by_job and (len(files) > 1 or any(map(id_of, files))):
         raise UsageError("Give either a JOB, or --model, --since or both.")
@@ -116,12 +116,12 @@ def _format(file: str, asked: Format | None) -> Format:
     named = ENDINGS.get(ending)
     if asked and named not in (None, asked):
         raise UsageError(
-            f"{file} is the name of a file in the format {named}, but --format says {asked}. "
-            "Choose another name or format."
+            f"The name {file} is for the format {named}, but --format is {asked}. Choose "
+            "another name or format."
         )
     if ending and not named and not asked:
         raise UsageError(
-            f"The name {file} does not say which format to write. Name the file "
+            f"The name {file} shows no known format. Let the name end with "
             f"{', '.join(ENDINGS)}, or give --format {'|'.join(get_args(Format))}."
         )
     return asked or named or "csv"
@@ -132,9 +132,11 @@ def _time(text: str) -> datetime:
         time = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is no time. Expected is ISO 8601, such as 2026-11-23T22:00:00Z."
+            f"{text!r} is not a time. Write it in ISO 8601, such as 2026-11-23T22:00:00Z."
         ) from error
     try:
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except OverflowError as error:
-        raise UsageError(f"{text!r} is out of range: in UTC it has no year 1 to 9999.") from error
+        raise UsageError(
+            f"{text!r} is out of range. In UTC, the year must be 1 to 9999."
+        ) from error

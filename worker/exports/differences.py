@@ -42,14 +42,14 @@ def differences(engine: Engine, job: UUID) -> list[str]:
     if kept:
         kept_ones = counted(
             kept,
-            "of them was found by an earlier job: its record",
-            "of them were found by an earlier job: their records",
+            "of these enrichments was found by an earlier job, and its record",
+            "of these enrichments were found by an earlier job, and their records",
         )
-        told.append(f"{kept_ones} failed in this one.")
+        told.append(f"{kept_ones} failed in this job.")
     if twice:
         records = counted(twice, "record was", "records were")
         told.append(
-            f"{records} enqueued under a former ID and again under another one, and counted twice "
-            "in the job's status: in the export each stands once, under its present ID."
+            f"{records} enqueued twice, under a former ID and under another ID. The status "
+            "of the job counts both. The export has each record once, under its present ID."
         )
     return told

@@ -15,7 +15,7 @@ from common.vision.answers.promise import Promise
 from worker.exports.labels import SELECTED_MODELS
 from worker.exports.selection import Selection
 
-UNKNOWN = "Its promise is unknown: the model was made before promises said for whom."
+UNKNOWN = "Its promise is unknown, because an older version made the model."
 _PROMISE = TypeAdapter(Promise)
 
 

@@ -272,7 +272,7 @@ def check_selection(connection: Connection, selection: Selection) -> None:
         if model is None:
             raise UsageError(f"There is no job {selection.job}.")
         every = f"worker export --model {ModelName(model.name, model.version)} FILE"
-        instead = f"Its enrichments stay. Export all of its model: {every}"
+        instead = f"Its enrichments stay. To export all enrichments of its model: {every}"
         check_not_pruned(connection, selection.job, instead=instead)
     if selection.model:
         known = connection.execute(_VERSIONS, {"model": selection.model}).scalars().all()

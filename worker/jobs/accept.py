@@ -232,7 +232,7 @@ def _known(connection: Connection, asked: dict[str, Any]) -> Accepted:
     known, sent = row.request_sha256, asked["request_sha256"]
     if None not in (known, sent) and bytes(known) != sent:
         raise KeyReusedError(
-            f"Job {row.id} has this idempotency key, for another list or other options. "
+            f"Job {row.id} has this idempotency key, but another list or other options. "
             "Choose another key."
         )
     pictures = PictureKinds(looks_at=row.picture, trained_on=row.picture_source)
@@ -289,5 +289,5 @@ def _chosen(models: JobModels) -> dict[str, Any]:
 
 def _check_not_empty(total: int, seen: int) -> None:
     if total == 0:
-        why = "the model has seen all of them" if seen else "the list is empty"
+        why = "the model has seen all records" if seen else "the list is empty"
         raise UsageError(f"There is no record to enqueue: {why}.")

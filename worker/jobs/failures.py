@@ -19,7 +19,8 @@ from worker.jobs.prune import check_not_pruned
 
 ROWS_AT_ONCE = 5_000  # from the server's cursor
 _INSTEAD = (
-    "Its counts stay: worker status JOB. To find the reasons again, enqueue its records again."
+    "You can still see its numbers: worker status JOB. To find the reasons again, enqueue "
+    "its records again."
 )
 
 

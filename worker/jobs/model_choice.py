@@ -16,8 +16,9 @@ from common.store.tables import ModelStage, PictureChoice, PromotedModel
 from common.vision.answers.provider_names import provider_name
 
 ONE_MODEL = (
-    "A job has one model. Enqueue the records for the first one and, when that job is done, again "
-    "for the next: on the same encoder it reads the embeddings that the first one kept."
+    "A job has one model. Enqueue the records for the first model. When this job is done, "
+    "enqueue them for the next model. If both models use the same encoder, the second job "
+    "reads the saved embeddings."
 )
 NAMED = 3  # data providers of a model; of more than these only the number is shown
 CHEAP = 100_000  # records of a job whose data providers are looked up

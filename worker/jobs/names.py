@@ -32,7 +32,7 @@ def check_name(name: str | None, what: str, *, longest: int = MAX_NAME) -> None:
     if name is None:
         return
     if not name:
-        raise UsageError(f"The {what} is empty. Give one, or leave it out.")
+        raise UsageError(f"The {what} is empty. Give a text, or leave out the {what}.")
     if len(name) > longest:
         raise UsageError(
             f"The {what} {name[:_SHOWN]!r}... has {len(name):,} characters. "
@@ -40,8 +40,8 @@ def check_name(name: str | None, what: str, *, longest: int = MAX_NAME) -> None:
         )
     if unfit := UNFIT.search(name):
         raise UsageError(
-            f"The {what} {name[:_SHOWN]!r} holds the character {unfit[0]!r}. "
-            "Names must not hold control characters."
+            f"The {what} {name[:_SHOWN]!r} contains the character {unfit[0]!r}. Names must "
+            "not contain control characters."
         )
 
 
@@ -57,9 +57,11 @@ def check_job_name(name: str | None) -> None:
             return
         cannot = f"{name!r} cannot be the name of a job"
         if name == LAST or id_of(name) is not None:
-            raise UsageError(f"{cannot}: commands take it for another one.")
+            raise UsageError(f"{cannot}. Commands understand it as a job ID or as the last job.")
         if name.startswith("-") or name != name.strip():
-            raise UsageError(f"{cannot}: it begins with - or a space, or ends in one.")
+            raise UsageError(
+                f"{cannot}. A name must not begin with -, and must not begin or end with a space."
+            )
 
 
 _NAMESAKE = text(f"""
@@ -117,7 +119,8 @@ def find_job(engine: Engine, job: str) -> UUID:
             f" A prefix has at least {LEAST_PREFIX} characters." if len(job) < LEAST_PREFIX else ""
         )
         raise UsageError(
-            f"{job[:_SHOWN]!r} is no job ID, prefix or name.{short} List jobs: worker jobs"
+            f"{job[:_SHOWN]!r} is not the ID, prefix or name of a job.{short} List jobs: "
+            "worker jobs"
         )
     if len(rows) > 1:
         raise UsageError(_ambiguous(job, rows))
@@ -156,7 +159,7 @@ def _ambiguous(job: str, rows: list[Row[UUID, str | None, str, object]]) -> str:
     ]
     more = len(rows) - len(shown)
     others = [f"  and {more:,} more"] if more else []
-    return "\n".join([f"{job!r} names {len(rows)} jobs. Name one of them:", *shown, *others])
+    return "\n".join([f"{job!r} fits {len(rows)} jobs. Give the ID of one job:", *shown, *others])
 
 
 def id_of(text: str) -> UUID | None:

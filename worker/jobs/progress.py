@@ -95,9 +95,9 @@ class Status:
         """What becomes of records whose worker was lost, in a sentence; nothing if none was."""
         if self.lost_until is not None:
             yield (
-                f"{counted(self.lost, 'record was', 'records were')} in work with a worker that is "
-                "no longer alive. Others begin them again when the lease ends: by "
-                f"{self.lost_until:%Y-%m-%d %H:%M:%S %Z}."
+                f"{counted(self.lost, 'record was', 'records were')} in work with a worker "
+                "that is no longer alive. Other workers take over when the lease ends, at "
+                f"the latest at {self.lost_until:%Y-%m-%d %H:%M:%S %Z}."
             )
 
 

@@ -95,7 +95,11 @@ def _concept_uris(connection: Connection, concept: str) -> list[str]:
         uris.update(_called(connection, concept))
     if not uris:
         labels = connection.execute(_LABELS, {"shown": SHOWN}).scalars().all()
-        known = f"Some that there are: {', '.join(labels)}" if labels else "The store has none"
+        known = (
+            f"Some concepts in the store: {', '.join(labels)}"
+            if labels
+            else "The store has no concepts"
+        )
         raise UsageError(f"There is no concept {concept!r}. {known}.", field="concept")
     return sorted(uris)
 
@@ -116,8 +120,8 @@ def _check_data_provider(connection: Connection, name: str) -> None:
     if connection.execute(_PROVIDER, {"name": name}).first() is None:
         names = connection.execute(_PROVIDERS, {"shown": SHOWN}).scalars().all()
         raise UsageError(
-            f"The store has no record of the data provider {name!r}. "
-            f"Some that it has: {', '.join(names) or 'none'}.",
+            f"The store has no record of the data provider {name!r}. Some data providers in "
+            f"the store: {', '.join(names) or 'none'}.",
             field="provider",
         )
 
@@ -177,8 +181,8 @@ def leave_out_rejected(record_ids: Iterable[str], rejected: RejectedLines) -> It
         yield record_id
     if rejected.count and not passed:
         raise UsageError(
-            f"There is no record to enqueue: {counted(rejected.count, 'line')} of the list, and "
-            f"none holds a record ID.\n  {rejected}"
+            f"There is no record to enqueue: the list has {counted(rejected.count, 'line')} "
+            f"without a record ID.\n  {rejected}"
         )
 
 
@@ -196,6 +200,6 @@ def refuse_rejected(
     yield from record_ids
     if rejected.count:
         raise UsageError(
-            f"{counted(rejected.count, 'line holds', 'lines hold')} no record ID, so no job was "
-            f"made. Correct the list, or {leave_out}.\n  {rejected}"
+            f"{counted(rejected.count, 'line has', 'lines have')} no record ID, so no job "
+            f"was made. Correct the list, or {leave_out}.\n  {rejected}"
         )

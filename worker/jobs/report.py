@@ -75,7 +75,7 @@ def hindrances(status: Status, workers: Sequence[LiveWorker]) -> Iterator[str]:
             lasting = timedelta(seconds=round(problem.seconds))
             since = f"for {lasting}, since {problem.since:%Y-%m-%d %H:%M:%S %Z}"
             told = f"Worker {worker.name}: {problem.what} ({since})."
-            yield told if problem.stops else f"{told} It works on."
+            yield told if problem.stops else f"{told} The worker continues to work."
     if (more := len(in_trouble) - WORKERS_SHOWN) > 0:
         yield f"{counted(more, 'more worker has', 'more workers have')} problems."
     idle = min(status.age.total_seconds(), *(worker.idle_seconds for worker in workers))

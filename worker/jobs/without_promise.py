@@ -46,17 +46,20 @@ class Unpromised:
     def _unpromised(self) -> str:
         models = ", ".join(self.models)
         if not self.data_providers and self.certificates:
-            return f"{models} has no promise, but is certified in part."
+            return f"{models} has no promise, but a certificate covers a part of its enrichments."
         if not self.data_providers:
-            return f"The accuracy of {models} is not guaranteed: the store knows no promise of it."
+            return (
+                f"The accuracy of {models} is not guaranteed, because the store has no promise "
+                "for it."
+            )
         shown = list(self.data_providers.items())[:SHOWN]
         listed = ", ".join(f"{name} ({records:,})" for name, records in shown)
         more = len(self.data_providers) - len(shown)
         others = f" and {more:,} more" if more else ""
         sample = f" Counted in a sample of {self.counted:,} records." if self.is_sample else ""
         return (
-            f"The accuracy of {models} is not guaranteed for {listed}{others}: it was not tested "
-            f"on their records.{sample}"
+            f"The accuracy of {models} is not guaranteed for {listed}{others}, because it "
+            f"was not tested on their records.{sample}"
         )
 
 

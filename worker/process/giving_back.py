@@ -85,7 +85,7 @@ class ChunkReturns:
     def drain(self) -> None:
         """Take no more chunks; give back those that are not finished within the grace time."""
         if not self.draining.begun.is_set():
-            log.info("stopping: chunks in work are finished or given back")
+            log.info("the worker is stopping: it finishes its chunks or gives them back")
         self.draining.begin()
 
     def leave(self) -> None:
@@ -125,7 +125,7 @@ class ChunkReturns:
             log.info("chunk given back")
         except AWAY as error:
             metrics.CHUNKS.labels("database_locked" if is_there(error) else "database_away").inc()
-            log.warning(f"{trouble(error)}; the chunk is tried again")
+            log.warning(f"{trouble(error)}; the worker tries the chunk again")
             self.give_back(lease, blameless=True, delay_seconds=STUMBLE_DELAY)
         except DeviceError as error:
             log.error(
@@ -143,4 +143,4 @@ class ChunkReturns:
         except Exception:  # the chunk may be the cause, and its attempts are counted
             self.give_back(lease, blameless=False, delay_seconds=STUMBLE_DELAY)
             metrics.CHUNKS.labels("failed").inc()
-            log.exception("chunk failed; it is tried again, three times at most")
+            log.exception("chunk failed; workers try it three times at most")

@@ -76,7 +76,9 @@ class Presence(PeriodicThread):
         try:
             roster.leave(self._engine, self._state().name)
         except AWAY as error:
-            log.warning(f"{trouble(error)}; the store counts this worker for a few seconds more")
+            log.warning(
+                f"{trouble(error)}; the store shows this worker as alive for a few more seconds"
+            )
 
 
 def write_beat(path: Path | None, state: WorkerState) -> None:
@@ -106,10 +108,10 @@ def check_alive(path: Path | None, *, ready: bool = False) -> None:
         state = WorkerState.model_validate_json(path.read_bytes())
     except OSError as error:
         raise EnrichmentError(
-            f"{path} is not there: no worker runs here, or it is just starting."
+            f"There is no file {path}. No worker runs here, or it is just starting."
         ) from error
     except ValidationError as error:
-        raise EnrichmentError(f"{path} is no heartbeat of a worker of this release.") from error
+        raise EnrichmentError(f"{path} is not a heartbeat of a worker of this release.") from error
     if silent > DEAD_AFTER:
         raise EnrichmentError(f"The worker's last heartbeat was {silent:.0f} seconds ago.")
     if state.stalled:

@@ -61,8 +61,8 @@ class ListTaker(PeriodicThread):
         check_broker(self._settings)
         if self._has_ended_often:
             raise BrokerError(
-                f"The program that takes lists from the broker ended {MOST_ENDS} times, and is "
-                f"started again within {TEN_MINUTES / 60:.0f} minutes. See {RUNBOOK}"
+                f"The program that takes lists from the broker ended {MOST_ENDS} times. The "
+                f"worker starts it again within {TEN_MINUTES / 60:.0f} minutes. See {RUNBOOK}"
             )
 
     @property
@@ -88,7 +88,7 @@ class ListTaker(PeriodicThread):
         seconds = self.seconds_until_next()
         log.warning("the program that takes lists has ended", exit_code=exit_code, again_in=seconds)
         if self._has_ended_often:
-            log.error("no lists are taken for ten minutes: a message may be at fault", see=RUNBOOK)
+            log.error("no lists are taken for ten minutes: a message may be the cause", see=RUNBOOK)
 
     def seconds_until_next(self) -> float:
         if self._has_ended_often:

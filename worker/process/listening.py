@@ -54,7 +54,9 @@ class Listener(PeriodicThread):
         connection.detach()
         if own_session(connection) is None:
             connection.close()
-            log.info("a pooler stands before Postgres: no wake-up is heard, and idle threads ask")
+            log.info(
+                "DATABASE_URL leads to a pooler, so no wake-ups arrive; idle threads ask for work"
+            )
             self.stopping.set()
             self.wake()
             return None

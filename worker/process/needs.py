@@ -23,7 +23,7 @@ from worker.process.health import write_beat
 LOOK_SECONDS = 5.0  # between two looks
 AGAIN_SECONDS = 15.0  # until something that is missing is asked for again
 NOT_READY = "this worker is not ready"
-WORKS_ON = "this worker misses something, and works on"
+WORKS_ON = "this worker has a problem, but continues to work"
 
 log = structlog.get_logger()
 
@@ -97,7 +97,7 @@ class Needs(PeriodicThread):
         if what is None:
             if known:
                 del self._problems[need]
-                log.info("a problem of this worker is over", problem=known[0])
+                log.info("a problem of this worker has ended", problem=known[0])
         elif known is None or known[0] != what:
             self._problems[need] = (what, known[1] if known else time.monotonic())
             log.error(NOT_READY if need.stops else WORKS_ON, problem=what)

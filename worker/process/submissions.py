@@ -31,7 +31,7 @@ FROM_TEXT = Field(strict=False)  # an enum member is text in a message
 
 def _age(value: object) -> timedelta:
     if not isinstance(value, str):
-        raise ValueError("is no text such as 30d or 12h")  # noqa: TRY004 - pydantic wants this one
+        raise ValueError("is not a text such as 30d or 12h")  # noqa: TRY004 - pydantic wants this one
     return parse_age(value)
 
 
@@ -87,7 +87,7 @@ def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
             log.info("job accepted", job=str(accepted.job_id), records=accepted.total)
         if rejected.count:
             log.warning(
-                "texts that are no record IDs were left out",
+                "texts that are not record IDs were left out",
                 count=rejected.count,
                 first=rejected.first,
             )

@@ -53,7 +53,7 @@ class SuggestForm(BaseModel):
             known = ", ".join(SuggestForm.model_fields)
             raise PydanticCustomError(
                 "unknown_fields",
-                "unknown fields: {unknown}. Fields: {known}, and other metadata_*",
+                "unknown fields: {unknown}. Known fields: {known}, and other metadata_*",
                 {"unknown": ", ".join(unknown[:SHOWN]), "known": known},
             )
         return self

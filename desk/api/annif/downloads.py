@@ -54,4 +54,4 @@ class PictureDownloads:
 
 
 def _too_slow() -> RecordError:
-    return Reason.HOST_SLOW.error(f"it did not come within {LONGEST_WAIT:.0f} seconds")
+    return Reason.HOST_SLOW.error(f"the picture did not arrive within {LONGEST_WAIT:.0f} seconds")

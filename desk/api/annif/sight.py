@@ -26,9 +26,10 @@ from desk.review.thoughts import embeddings_of
 from worker.enrich.resolve import PictureTarget, RecordResolver
 
 NAMES_NO_PICTURE = (
-    "the document names no picture. Give one of these fields: picture (a file, only in suggest), "
-    "record, picture_url, metadata_europeana_id, metadata_image_url (in suggest-batch: "
-    "europeana_id, image_url in metadata), or text that is a record ID or a URL and nothing else"
+    "the document has no picture. Give one of these fields: picture (a file, only in "
+    "suggest), record, picture_url, metadata_europeana_id, metadata_image_url (in "
+    "suggest-batch: europeana_id, image_url in metadata), or a text that is only a record ID "
+    "or a URL"
 )
 LONGEST_QUOTA_WAIT = 2.0  # seconds for Europeana's APIs, since someone waits
 

@@ -27,8 +27,8 @@ def verdicts_of(documents: Sequence[IndexedDocument], model_id: int) -> list[New
             raise UsageError(f"Document {number}: {error} No verdict was saved.") from None
         if asked is None or asked.record_id is None:
             raise UsageError(
-                f"Document {number} names no record, so no verdict was saved. Name it in `record`, "
-                "in `metadata` as `europeana_id`, or as the text."
+                f"Document {number} has no record ID, so no verdict was saved. Give the ID "
+                "in `record`, in `metadata` as `europeana_id`, or as the text."
             )
         for subject in document.subjects:
             verdict = NewVerdict(

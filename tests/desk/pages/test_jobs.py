@@ -77,7 +77,7 @@ def test_all_that_match_are_steered_at_once(filled, desk, visit):
 def test_an_action_without_a_job_is_told(filled, desk, visit):
     visit.page.goto(desk.url + "/jobs")
     visit.page.get_by_role("button", name="Pause").click()
-    visit.page.get_by_text("No job was changed. Tick the jobs first").wait_for()
+    visit.page.get_by_text("No job was changed. First tick one or more jobs").wait_for()
     assert visit.page.get_by_role("heading", name="Jobs").count() == 1
 
 
@@ -143,7 +143,7 @@ def test_a_list_that_was_previewed_is_the_list_that_is_enqueued(filled, desk, vi
 
 def test_what_is_wrong_stands_beside_its_field_and_the_form_stays(filled, desk, visit):
     for field, value, words in (
-        ("ids", "a\nb\n", "hold no record ID"),
+        ("ids", "a\nb\n", "have no record ID"),
         ("provider", "Nobody", "no record of the data provider"),
         ("name", "last", "cannot be the name of a job"),
     ):

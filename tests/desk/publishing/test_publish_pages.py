@@ -141,7 +141,7 @@ def test_a_withdrawal_says_the_numbers_and_what_stays(museum: Museum, desk: Serv
     form = {"model": "audited@1", "reason": "trained on the wrong pictures"}
     question, after = confirmed(operator, "/publish/withdraw", form)
     assert "7 statements are published of this" in question
-    assert "those that reviewers or other certificates confirm stay" in question
+    assert "Statements that reviewers or other certificates confirm stay" in question
     assert "6 statements will be withdrawn. 1 statement stays" in words(after)
     assert "being withdrawn" in words(after)
     assert "trained on the wrong pictures" in words(after)

@@ -183,7 +183,7 @@ def test_a_model_is_shown_with_its_promise_and_what_it_has_said_since(
     assert "At least 90% of the pictures that get a concept really show it, at 95%" in before
     assert "This holds for the providers in the training data: Louvre (1,200)." in before
     assert "Abstains: never" in before
-    assert "It has made no predictions in jobs yet." in before
+    assert "The model has made no predictions in jobs yet." in before
     now = Tally.of_counts((200, 20, 180, *(0,) * (BINS - 1), 20))
     settle_a_job(engine, {str(stored_models(engine, "new")[0].id): {"Prado": now.counts}})
     after = models("show", "new").stdout.split("new v1 said, by data provider:")[1]
@@ -271,7 +271,7 @@ def test_a_damaged_bundle_is_not_activated(engine: Engine, tmp_path: Path) -> No
 
 def test_retiring_the_active_model_warns(engine: Engine) -> None:
     other = models("retire", "other")
-    assert other.stdout == "Retired: other v1. It did not serve.\n"
+    assert other.stdout == "Retired: other v1. It was not in service.\n"
     assert "No model serves" not in other.stderr
     small = models("retire", "small")
     assert small.stdout == "Retired: small v2. It served: all.\n"
@@ -281,7 +281,7 @@ def test_retiring_the_active_model_warns(engine: Engine) -> None:
 
 
 def test_a_model_that_is_retired_already_is_told_so(engine: Engine) -> None:
-    assert models("retire", "small@1").stdout == "Retired: small v1. It did not serve.\n"
+    assert models("retire", "small@1").stdout == "Retired: small v1. It was not in service.\n"
     again = models("retire", "small@1")
     assert again.exit_code == 0  # as gh and docker do: it is as was asked
     assert again.stdout == "small v1 is already retired: no change.\n"

@@ -64,7 +64,7 @@ def test_an_unreadable_picture_does_not_stop_the_others(
     assert result.exit_code == 1
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["error"] is not None for line in lines] == [False, True, False, True]
-    assert "WARNING: Not read: 2 of 4 pictures." in result.stderr
+    assert "WARNING: Pictures that cannot be read: 2 of 4." in result.stderr
     assert "no such file" in lines[3]["error"]
     plain = run(model, *pictures)
     assert plain.exit_code == 1

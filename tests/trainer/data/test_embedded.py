@@ -144,7 +144,9 @@ def test_another_encoder_than_the_training_began_with_is_refused(
     settings = pinned(TrainingSettings(encoder="tiny"))
     assert settings.encoder_sha256 == tiny.sha256
     other = settings.changed(encoder_sha256="0" * 64)
-    with pytest.raises(ModelError, match="tiny is not the one that the training began with"):
+    with pytest.raises(
+        ModelError, match="The training began with another encoder than the present tiny"
+    ):
         embedded(data_in(tmp_path / "data", 2), other)
 
 

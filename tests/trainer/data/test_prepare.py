@@ -67,7 +67,9 @@ def test_copies_and_near_duplicates_are_in_one_part_and_said(
         assert parts[position["map/000.png"]] == parts[position["map/copy.png"]]
         assert parts[position["toy/001.png"]] == parts[position["toy/smaller.jpg"]]
     assert [each.finding for each in prepared.near_duplicates] == [NEAR_DUPLICATE] * 2 + [COPY] * 2
-    assert "2 x near-duplicates, in one part: toy/001.png, toy/smaller" in capsys.readouterr().out
+    assert (
+        "2 x near-duplicates, kept in one part: toy/001.png, toy/smaller" in capsys.readouterr().out
+    )
 
 
 def test_near_duplicates_in_two_categories_are_pointed_out(folder: Path, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_records_without_a_provider_are_not_lost_by_default() -> None:
     lost = with_counts([("", (1000, 1000)), ("a", (5, 5)), ("b", (5, 5)), ("c", (5, 5))])
     settings, said = with_grouping(TrainingSettings(), lost, given=())
     assert settings == TrainingSettings()
-    assert "2,000 of 2,030 records name no provider and would be lost" in said
+    assert "2,000 of 2,030 records have no provider and could not be used" in said
 
 
 @pytest.mark.parametrize(("nameless", "group_by"), [(5, "provider"), (6, "picture")])

@@ -113,7 +113,7 @@ def test_without_abstention_nothing_is_unlike(assignment: HeadAssignment) -> Non
 
 def test_missing_evidence_is_said(assignment: HeadAssignment) -> None:
     (assignment.experiment.split(1) / FILE).unlink()
-    with pytest.raises(ModelError, match="not finished, or is of an older version"):
+    with pytest.raises(ModelError, match="not finished, or an older version trained it"):
         judged_by_inner_heads(assignment.experiment, abstains=False)
     judged_by_folds(assignment.experiment, 0, temperature=1.0, abstains=False)  # needs none
 

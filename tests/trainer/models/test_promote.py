@@ -183,7 +183,7 @@ def test_an_ensemble_of_networks_is_measured_on_pictures_that_none_of_them_saw(
 ) -> None:
     refused = promote("--ensemble")
     assert refused.exit_code == 2
-    assert "give labelled pictures that no member saw" in refused.stderr
+    assert "give labelled pictures that no network has seen" in refused.stderr
     assert "--dataset NAME or --data-dir FOLDER" in refused.stderr
     refused = promote("--ensemble", "--dataset", "plain")
     assert refused.exit_code == 2
@@ -260,7 +260,7 @@ def test_a_model_of_several_labels_a_picture_is_promoted(engine: Engine, tmp_pat
     assert "less probable" not in result.stderr
     careless = ("--precision", "0.1", "--floor", "0.01", "--name", "careless")
     warned = CliRunner().invoke(app, [*promoting, *careless])
-    assert (warned.exit_code, "below a probability of 0.5, from: map (0." in warned.stderr) == (
+    assert (warned.exit_code, "from a probability below 0.5: map (0." in warned.stderr) == (
         0,
         True,
     )
@@ -286,7 +286,7 @@ def test_a_model_is_put_in_service_where_that_is_asked_for(
     assert "The model is not in service yet. run v1 serves all records as before." in second.stderr
     assert [row.stage for row in _models(engine)] == ["active", "candidate"]
     changed = promote("--fold", "1", "--activate", "--json")
-    assert "It serves all records. To return to the model before:" in changed.stderr
+    assert "It serves all records. To return to the previous model:" in changed.stderr
     told = json.loads(changed.stdout)
     assert (told["version"], told["is_new"], told["serves_all"]) == (2, False, True)
     assert [row.stage for row in _models(engine)] == ["candidate", "active"]
@@ -326,7 +326,7 @@ def test_a_model_that_would_write_nothing_is_promoted_on_demand_only(
     wanted = ["promote", "run", "--saving-dir", str(trained), "--precision", "0.999"]
     refused = CliRunner().invoke(app, wanted)
     assert refused.exit_code == 1
-    assert "Every concept would be off" in refused.stderr
+    assert "because every concept would be off" in refused.stderr
     assert "--anyway" in refused.stderr
     assert "proved precision" in refused.stdout
     _assert_nothing_promoted(engine, tmp_path)

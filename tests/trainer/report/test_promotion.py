@@ -134,7 +134,7 @@ def test_each_left_out_provider_has_its_line(
     text = _flat(page.read_text())
     for provider, each in scores.items():
         assert f"{provider} {each.pictures} {each.accuracy:.1%} {each.accuracy_interval}" in text
-    assert "the probability that it is even worse is 1 in 4" in text
+    assert "even lower with a probability of 1 in 4" in text
 
 
 def test_folds_that_leave_no_provider_out_have_no_such_table(

@@ -74,7 +74,7 @@ def test_a_machine_with_other_pictures_refuses_and_says_so(labelled: Path) -> No
     assert [entry["event"] for entry in logs] == ["fold begun", "fold failed"]
     status = read_status(experiment, 0)
     assert status is not None
-    assert "the data differ from folder" in status.error
+    assert "the data of folder" in status.error
     assert str(labelled) in status.error
     assert not experiment.is_finished(0)
 

@@ -49,7 +49,7 @@ def test_heads_of_an_older_version_that_left_providers_out_are_not_promoted(
     (older.folder / "conf.json").write_text(settings.to_json())
     for number in range(3):
         (older.split(number)).symlink_to(heads_by_provider.split(number))
-    with pytest.raises(ModelError, match="older is of an older version.*Train it again"):
+    with pytest.raises(ModelError, match="An older version trained older.*Train again"):
         propose(older, Terms(), fold=None, ensemble=True, judged_on=None, model_dir=tmp_path)
 
 

@@ -55,7 +55,7 @@ def test_only_unseen_ones_are_scored_on_demand(engine: Engine, tmp_path: Path) -
     assert result.exit_code == 0, result.output
     scores = json.loads(result.stdout)
     assert (scores["examples"], scores["known"]) == (2, 0)
-    assert scores["left_out"] == {"the model was trained on it or measured by it": RECORDS[:4]}
+    assert scores["left_out"] == {"it was used to train or to test the model": RECORDS[:4]}
     assert "WARNING" not in result.stderr
 
 

@@ -91,7 +91,7 @@ def test_what_holds_and_what_is_too_rare_is_counted_at_the_end() -> None:
 def test_pictures_of_providers_that_were_not_learned_from_are_counted() -> None:
     check = _check({"maps": _effect(100, 99)}, Museum=50, Attic=7, Cellar=9)
     assert check.providers_without_promise == {"Attic": 7, "Cellar": 9}
-    assert "16 pictures are of providers outside the promise: Cellar (9), Attic (7)" in (
+    assert "The promise does not hold for the providers of 16 pictures: Cellar (9), Attic (7)" in (
         about_other_providers(check)
     )
     assert about_other_providers(_check({}, Museum=50)) == ""

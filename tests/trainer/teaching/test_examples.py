@@ -121,5 +121,5 @@ def test_old_labels_must_be_in_the_store(school: School) -> None:
     with pytest.raises(UsageError, match="There is no dataset 'gone'"):
         read(school, data="dataset gone")
     run(school, "DELETE FROM image")
-    with pytest.raises(DatasetError, match="No embeddings are saved for dataset plain"):
+    with pytest.raises(DatasetError, match="trained on dataset plain, but no embeddings are saved"):
         read(school)

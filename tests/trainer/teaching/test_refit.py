@@ -54,7 +54,7 @@ def test_pictures_that_are_all_the_same_are_refused() -> None:
     examples = drawn(judged=10)
     same = examples.embeddings.copy()
     same[90:] = same[90]
-    with pytest.raises(DatasetError, match="All of the verdicts are about nearly the same picture"):
+    with pytest.raises(DatasetError, match="All of the verdicts are about almost the same picture"):
         refit(replace(examples, embeddings=same), silent_model())
 
 

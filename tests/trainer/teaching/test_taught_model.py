@@ -80,7 +80,7 @@ def test_a_whole_network_cannot_be_taught(school: School, tmp_path: Path) -> Non
         network = connection.execute(
             select(PromotedModel.id).where(PromotedModel.name == "small")
         ).scalar_one()
-    with pytest.raises(ModelError, match="small v1 cannot learn from verdicts: only heads"):
+    with pytest.raises(ModelError, match="small v1 cannot learn from verdicts. Only heads"):
         open_teachable(school.engine, school.model_dir, network)
     with pytest.raises(UsageError, match="no model with number 99"):
         open_teachable(school.engine, school.model_dir, 99)

@@ -56,8 +56,8 @@ def test_a_model_and_a_time_are_exported_alike(filled: Shelf, tmp_path: Path) ->
 def test_a_time_that_is_to_come_is_told(filled: Shelf) -> None:
     done = export("--since", "2999-11-23T22:00Z")
     assert done.exit_code == 0
-    assert "2999-11-23 22:00 UTC is still to come: nothing was written since." in done.stderr
-    assert "still to come" not in export("--since", "2026-01-01").stderr
+    assert "2999-11-23 22:00 UTC is in the future, so the export has no enrichment." in done.stderr
+    assert "in the future" not in export("--since", "2026-01-01").stderr
 
 
 def test_annotations_of_images_on_standard_output(filled: Shelf) -> None:
@@ -73,7 +73,10 @@ def test_what_an_earlier_job_found_is_told_of(filled: Shelf) -> None:
     failed = "INSERT INTO job_failure (job_id, record_id, stage, reason) VALUES (:job, '/1/a', "
     filled.execute(failed + "'fetch', 'timeout')", job=job)
     done = export(job)
-    assert "2 of them were found by an earlier job: their records failed in this" in done.stderr
+    assert (
+        "2 of these enrichments were found by an earlier job, and their records failed in this"
+        in done.stderr
+    )
     assert "earlier job" not in export("--model", "vases@1").stderr
 
 
@@ -141,7 +144,7 @@ def test_an_export_says_how_many_enrichments_are_blocked(
     block(filled.engine, PAINTING, data_provider=None, reason="too general", user_id=1)
     done = export("--model", "vases", tmp_path / "file", "--format", file_format)
     assert "1 enrichment written" in done.output
-    assert "2 are left out, since decisions block them." in done.output
+    assert "2 are left out, because decisions block them." in done.output
     assert PAINTING.encode() not in (tmp_path / "file").read_bytes()
 
 
@@ -154,7 +157,7 @@ def test_what_reviewers_call_wrong_is_left_out_unless_it_is_asked_for(
     say(filled, "/1/B", PAINTING, "too_general")
     done = export("--model", "vases", tmp_path / "file", "--format", file_format)
     assert "2 enrichments written" in done.output
-    assert "1 is left out, since reviewers call it wrong." in done.output
+    assert "1 is left out, because reviewers call it wrong." in done.output
     asked = ("--model", "vases", "--format", file_format, "--with-wrong")
     assert "3 enrichments written" in export(*asked, tmp_path / "all").output
 

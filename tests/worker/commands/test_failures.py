@@ -33,13 +33,13 @@ def test_a_table_shows_the_first_and_says_how_many_there_are(job_id: UUID) -> No
     assert shown.stdout.count("not_found") == 200
     assert "The first 200 of 250 failed records." in shown.stderr
     assert "Next" not in shown.stderr
-    assert "These fail again as long as their cause is there." in " ".join(shown.stderr.split())
+    assert "These records fail again until you remove the cause." in " ".join(shown.stderr.split())
 
 
 def test_trying_again_is_offered_for_what_may_pass(engine: Engine, job_id: UUID) -> None:
     lease = claim(engine, job_id, 2)
     finish(engine, lease, failed=dict.fromkeys(lease.record_ids[:3], "timeout"))
-    offered = f"Next, for what may pass: worker retry {job_id} --reason timeout"
+    offered = f"Next, for failures that may be temporary: worker retry {job_id} --reason timeout"
     assert " ".join(failures("last").stderr.split()).endswith(offered)
 
 

@@ -85,7 +85,7 @@ def test_a_list_without_any_record_id_is_told_from_an_empty_one(
     listed = tmp_path / "list.csv"
     listed.write_text("id,title\n" + "nonsense\n" * 10)
     assert worker("enqueue", str(listed), "--skip-invalid") == 2
-    assert "11 lines of the list, and none holds a record ID." in worker.err
+    assert "the list has 11 lines without a record ID." in worker.err
     assert f"{listed}, line 1: 'id,title' is no record ID" in worker.err
     listed.write_text("")
     assert worker("enqueue", str(listed), "--skip-invalid") == 2
@@ -159,7 +159,7 @@ def test_a_second_model_is_told_how_to_get_a_job_of_its_own(
     asked = ("enqueue", str(tmp_path / "ids.txt"), "--model", "test@1")
     for more in ((), ("--dry-run",)):
         assert worker(*asked, "--model", "other", *more) == 2
-        assert "when that job is done, again for the next" in worker.err
+        assert "When this job is done, enqueue them for the next" in worker.err
     assert worker(*asked) == 0
 
 
@@ -321,7 +321,8 @@ def test_a_job_that_nobody_knows_is_wrong_usage(
 ) -> None:
     assert worker(command, "abcd") == 2
     assert (
-        worker.err.strip() == "error: 'abcd' is no job ID, prefix or name. List jobs: worker jobs"
+        worker.err.strip()
+        == "error: 'abcd' is not the ID, prefix or name of a job. List jobs: worker jobs"
     )
 
 

@@ -48,7 +48,7 @@ def test_with_a_yes_it_removes_and_tells(engine: Engine, old: UUID) -> None:
     assert "The lists of 1 job were removed: 2 records, 1 failure." in words(done)
     again = worker("prune", "--older-than", "90d", "--json")
     assert json.loads(again.stdout) == {"jobs": 0, "records": 0, "failures": 0}
-    assert "No job with lists of records has been over for 90d." in words(again)
+    assert "No job that ended 90d ago or earlier has lists of records." in words(again)
 
 
 def test_the_status_of_such_a_job_says_so(engine: Engine, old: UUID) -> None:

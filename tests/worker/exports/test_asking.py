@@ -53,8 +53,8 @@ def test_the_name_of_the_file_says_the_format(
     ("file", "asked", "message"),
     [
         ("out.parquet", "csv", "in the format parquet, but --format says csv"),
-        ("out.txt", None, "does not say which format to write"),
-        ("out.json", None, "does not say which format to write"),
+        ("out.txt", None, "shows no known format"),
+        ("out.json", None, "shows no known format"),
     ],
 )
 def test_a_name_that_says_another_format_or_none_is_refused(
@@ -118,7 +118,7 @@ def test_changes_in_edm_have_a_second_file_beside_the_first(
 
 
 def test_a_job_that_nobody_knows_is_refused(engine: Engine) -> None:
-    with pytest.raises(UsageError, match=r"'out.csv' is no job ID, prefix or name"):
+    with pytest.raises(UsageError, match=r"'out.csv' is not the ID, prefix or name of a job"):
         ask("out.csv").selection(engine)
 
 
@@ -132,8 +132,8 @@ def test_a_job_that_nobody_knows_is_refused(engine: Engine) -> None:
         (["a", "b"], {"model": "vases"}, "either a JOB, or --model"),
         ([], {"model": "vases@new"}, "'vases@new' is not the name of a model"),
         ([], {"model": ""}, "'' is not the name of a model"),
-        ([], {"since": "yesterday"}, "'yesterday' is no time"),
-        ([], {"since": ""}, "'' is no time"),
+        ([], {"since": "yesterday"}, "'yesterday' is not a time"),
+        ([], {"since": ""}, "'' is not a time"),
         ([], {"since": "9999-12-31T23:59:59-23:59"}, "is out of range"),
         ([], {"since": "0001-01-01T00:00+01:00"}, "is out of range"),
     ],

@@ -27,11 +27,15 @@ def test_what_an_earlier_job_found_of_failed_records_is_counted(shelf: Shelf) ->
     shelf.execute(FAILED, job=job, record_id="/1/B")
     assert len(shelf.found(Selection(job=job))) == 3
     (told,) = differences(shelf.engine, job)
-    assert told.startswith("2 of them were found by an earlier job: their records failed")
+    assert told.startswith(
+        "2 of these enrichments were found by an earlier job, and their records failed"
+    )
     shelf.execute("INSERT INTO desk_user (name, role) VALUES ('ann', 'operator')")
     block(shelf.engine, MAP, data_provider=None, reason="too general", user_id=1)
     (told,) = differences(shelf.engine, job)
-    assert told.startswith("1 of them was found by an earlier job: its record failed")
+    assert told.startswith(
+        "1 of these enrichments was found by an earlier job, and its record failed"
+    )
 
 
 def test_a_failed_record_is_known_by_its_former_id(shelf: Shelf) -> None:
@@ -47,4 +51,4 @@ def test_a_record_that_was_enqueued_under_two_ids_is_told_of(shelf: Shelf) -> No
     shelf.add("/1/a", MAP, 0.9)
     shelf.execute(RENAMED, present="/1/a")
     (told,) = differences(shelf.engine, shelf.jobs["vases 1"])
-    assert told.startswith("1 record was enqueued under a former ID and again")
+    assert told.startswith("1 record was enqueued twice, under a former ID and")

@@ -97,7 +97,7 @@ def test_a_job_is_found_by_id_start_name_or_as_the_last(
 )
 def test_what_names_no_job_is_refused(engine: Engine, text: str) -> None:
     with pytest.raises(
-        UsageError, match=r"is no job ID, prefix or name\..* List jobs: worker jobs"
+        UsageError, match=r"is not the ID, prefix or name of a job\..* List jobs: worker jobs"
     ):
         find_job(engine, text)
 

@@ -61,7 +61,7 @@ def test_a_model_without_a_promise_is_told_of(
 ) -> None:
     (told,) = jobs.unpromised(engine, jobs.enqueue(engine, museums).job_id)
     assert str(told) == (
-        "The accuracy of test v1 is not guaranteed: the store knows no promise of it."
+        "The accuracy of test v1 is not guaranteed, because the store has no promise for it."
     )
     assert jobs.preview(engine, museums).unpromised == [told]
 
@@ -97,7 +97,10 @@ def test_a_certificate_stands_where_nothing_would_be_promised(
         "With 95 % confidence, at least 100.0 % of all 9 are right."
     )
     (told,) = jobs.unpromised(engine, job_id)
-    assert str(told) == f"test v1 has no promise, but is certified in part. {sentence}"
+    assert (
+        str(told)
+        == f"test v1 has no promise, but a certificate covers a part of its enrichments. {sentence}"
+    )
     promise_for(engine, model_id, {"Louvre": 5, "Uffizi": 5})
     (told,) = jobs.unpromised(engine, job_id)
     assert (list(told.data_providers), told.certificates) == (["Prado"], (sentence,))

@@ -78,7 +78,7 @@ def test_a_warning_needs_no_file() -> None:
 
 def test_the_file_of_another_release_is_no_heartbeat(path: Path) -> None:
     path.write_text("alive, model loaded\n")
-    with pytest.raises(EnrichmentError, match="is no heartbeat of a worker of this release"):
+    with pytest.raises(EnrichmentError, match="is not a heartbeat of a worker of this release"):
         check_alive(path)
 
 

@@ -58,7 +58,7 @@ def test_a_problem_is_logged_once_and_looked_at_again(monkeypatch: pytest.Monkey
     events = [entry["event"] for entry in logs]
     assert events == [
         "this worker is not ready",
-        "a problem of this worker is over",
+        "a problem of this worker has ended",
         "worker ready",
     ]
     assert whats(checked) == []
@@ -92,7 +92,7 @@ def test_what_does_not_stop_a_worker_is_told_as_such(engine: Engine) -> None:
     with capture_logs() as logs:
         checked.run_once()
     assert [entry["event"] for entry in logs] == [
-        "this worker misses something, and works on",
+        "this worker has a problem, but continues to work",
         "worker ready",
     ]
     presence(engine, checked).run_once()
@@ -108,4 +108,4 @@ def test_a_database_that_is_away_is_a_problem_too() -> None:
     assert whats(checked) == ["the database is away"]
     with capture_logs() as logs:
         presence(nowhere, checked).stop()
-    assert "counts this worker for a few seconds more" in logs[0]["event"]
+    assert "shows this worker as alive for a few more seconds" in logs[0]["event"]

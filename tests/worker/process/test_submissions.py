@@ -102,7 +102,7 @@ def test_a_list_without_any_record_id_is_told_from_an_empty_one(
     with capture_logs() as logs:
         accept_submitted(engine, GOOD | {"record_ids": ["nonsense", "/1"]})
     (error,) = logs
-    assert "2 lines of the list, and none holds a record ID." in error["error"]
+    assert "the list has 2 lines without a record ID." in error["error"]
     assert "ID 1: 'nonsense'" in error["error"]
 
 

@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * TIMEOUT)]
 OF_THE_PROCESS = {
     "network loaded",
     "runtime chosen",
-    "a problem of this worker is over",
-    "stopping: chunks in work are finished or given back",
+    "a problem of this worker has ended",
+    "the worker is stopping: it finishes its chunks or gives them back",
     "this worker is not ready",
     "worker ready",
     "worker started",

@@ -41,7 +41,7 @@ def import_shared(engine: Engine, model_dir: Path, folder: Path, *, name: str) -
     likeness = _likeness(folder, shared, parts.pop("likeness", {}))
     members = [parts.pop(f"member.{number}", {}) for number in range(len(parts))]
     if not members or not all(members) or parts:
-        raise ModelError(f"{folder / WEIGHTS} has other parts than a model of this form.")
+        raise ModelError(f"The parts of {folder / WEIGHTS} are not those of a shared model.")
     description = replace(
         shared.model, promise=None, created_from={"shared": shared.title, "data": "unknown here"}
     )
@@ -64,7 +64,7 @@ def _parts(folder: Path, shared: SharedModel) -> dict[str, StateDict]:
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     if sha256_of(data) != shared.files[WEIGHTS]:  # as it is now, not as it was when it was checked
-        raise ModelError(f"{path} is not the file that was shared: its sha256 differs.")
+        raise ModelError(f"{path} has changed since it was shared: its sha256 is different.")
     parts: dict[str, StateDict] = {}
     for name, tensor in parsed(data, source=str(path)).items():
         first, _, rest = name.partition(".")
@@ -96,7 +96,7 @@ def _add_encoder(engine: Engine, model_dir: Path, shared: SharedModel, weights: 
         engine, model_dir, checked_name(shared.encoder.name, of="an encoder"), source
     )
     if added.sha256 != described.identity:
-        raise ModelError(f"{WEIGHTS} has other weights of the encoder than model.json says.")
+        raise ModelError(f"The encoder weights in {WEIGHTS} are not those of model.json.")
 
 
 def _likeness(folder: Path, shared: SharedModel, tensors: StateDict) -> Likeness | None:
@@ -108,4 +108,4 @@ def _likeness(folder: Path, shared: SharedModel, tensors: StateDict) -> Likeness
             raise ValueError("there are no references in float16")
         return Likeness.of(references.numpy(), shared.least_likeness)
     except ValueError as error:
-        raise ModelError(f"{folder / WEIGHTS} has no likeness: {error}.") from error
+        raise ModelError(f"{folder / WEIGHTS} cannot give the likeness: {error}.") from error

@@ -49,7 +49,7 @@ def share_model(
     """
     stored = find_model(engine, reference)
     if folder.exists():
-        raise UsageError(f"{folder} is there already. Name a new folder.")
+        raise UsageError(f"{folder} already exists. Give the name of a new folder.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".sharing-", dir=folder.parent))

@@ -82,11 +82,13 @@ def read_shared(folder: Path) -> SharedModel:
         for name, expected in shared.files.items():
             path = folder / name
             if sha256_of_file(path) != expected:
-                raise ModelError(f"{path} is not the file that was shared: its sha256 differs.")
+                raise ModelError(
+                    f"{path} has changed since it was shared: its sha256 is different."
+                )
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
-        raise ModelError(f"{path} is no shared model: {first_wrong(error)}.") from error
+        raise ModelError(f"{path} is not a shared model: {first_wrong(error)}.") from error
     _check(folder, shared)
     return shared
 
@@ -95,16 +97,16 @@ def _check(folder: Path, shared: SharedModel) -> None:
     model, encoder = shared.model, shared.encoder
     is_labelled = all(each.isprintable() and 0 < len(each) <= 300 for each in model.labels)
     wrong = {
-        f"it does not name {WEIGHTS}": WEIGHTS not in shared.files,
+        f"it does not list {WEIGHTS}": WEIGHTS not in shared.files,
         f"a model has 2 to {MOST_CLASSES:,} concepts": not 2 <= len(model.labels) <= MOST_CLASSES,
-        "a concept is no URI": not all(map(is_concept_uri, model.concept_uris)),
-        "a label is no text of one line": not is_labelled,
+        "a concept is not a URI": not all(map(is_concept_uri, model.concept_uris)),
+        "a label is not a text of one line": not is_labelled,
         "the temperature is out of range": not 0 < model.temperature < 1e6,
-        "the model names files of its own": bool(model.files),
-        "the encoder is another one": model.encoder
+        "the model lists files of its own": bool(model.files),
+        "the model needs another encoder": model.encoder
         != (encoder.description.identity if encoder else None),
     }
     for problem, is_so in wrong.items():
         if is_so:
-            raise ModelError(f"{folder / DESCRIPTION} is no shared model: {problem}.")
+            raise ModelError(f"{folder / DESCRIPTION} is not a shared model: {problem}.")
     check_preprocessing(model.preprocessing)

@@ -107,6 +107,6 @@ def _compare(model: Model, session: "object") -> None:
     difference = float(np.abs(found - model.probabilities(pictures)).max())
     if not difference <= SELF_TEST_TOLERANCE:
         raise ModelError(
-            f"The model gives other probabilities as ONNX, by up to {difference:.2g}, so it was "
-            "not exported."
+            "The model was not exported. As ONNX, its probabilities differ by up to "
+            f"{difference:.2g}."
         )
