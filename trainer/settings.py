@@ -46,14 +46,15 @@ class TrainingSettings(BaseModel):
     )
     group_by: GroupBy = Field(
         default="picture",
-        description="Which pictures stay together in one part of a fold of networks. picture: "
-        "near-duplicates of a picture; provider: also all records of a data provider. With three "
-        "providers or more, provider is the default if the data allows it. Heads have both kinds "
-        "of folds.",
+        description="Which pictures must be in the same part of a fold (only for networks). "
+        "picture: near-duplicates. provider: near-duplicates, and all pictures of a "
+        "data provider. If there are three or more data providers and the data can "
+        "be divided in this way, provider is the default. For heads, both kinds of "
+        "folds are made.",
     )
     architecture: str = Field(
         default="resnet18",
-        description="A classification architecture of torchvision.",
+        description="The architecture of the network, from torchvision.",
         json_schema_extra={"option": "--arch"},
     )
     weights: str = Field(
@@ -66,7 +67,7 @@ class TrainingSettings(BaseModel):
         json_schema_extra={"option": ""},
     )
     encoder: str = Field(
-        default="", description="An encoder of the store; heads are fitted on its embeddings."
+        default="", description="An encoder of the store. Heads are trained on its embeddings."
     )
     encoder_sha256: str = Field(
         default="",
@@ -80,12 +81,12 @@ class TrainingSettings(BaseModel):
         json_schema_extra={"option": ""},
     )
     input_size: int = Field(
-        default=128, ge=MIN_SIZE, description="Side of the pictures after preparation, in pixels."
+        default=128, ge=MIN_SIZE, description="Side of the prepared pictures, in pixels."
     )
     resize: ResizeMode = Field(
         default="squash",
-        description="How pictures become square: squash ignores the aspect ratio, letterbox adds "
-        "black bars, crop cuts the longer side.",
+        description="How pictures are made square. squash: change the aspect ratio. letterbox: "
+        "add black bars. crop: cut the longer side.",
     )
     start_scale: float = Field(
         default=1.0,
@@ -98,35 +99,39 @@ class TrainingSettings(BaseModel):
         default=0.5,
         ge=0,
         le=1,
-        description="Strength of the random changes to training pictures; 0 is none.",
+        description="Strength of the random changes to training pictures. 0: no changes.",
         json_schema_extra={"option": "--img-aug"},
     )
     mixup: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="Strength of blending pictures with each other; 0 is none, 0.2 is usual.",
+        description="Strength of mixup, which blends two pictures. 0: no mixup. Usual: 0.2.",
     )
     folds: int = Field(
         default=10,
         ge=2,
-        description="Folds of the cross-validation; each picture is tested in one of them.",
+        description="Number of folds of the cross-validation. Each picture is tested in one fold.",
     )
     head_epochs: int = Field(
-        default=0, ge=0, description="Epochs that train only the new head, before all other epochs."
+        default=0,
+        ge=0,
+        description="Number of epochs at the beginning that train only the new head.",
     )
     epochs: int = Field(
         default=100,
         ge=0,
-        description="Maximum number of epochs of the whole classifier. 0 trains only the head; "
-        "then --patience counts its epochs.",
+        description="Maximum number of epochs of the whole classifier. With 0, only the head is "
+        "trained, and --patience counts the epochs of the head.",
     )
     patience: int = Field(
         default=10,
         ge=1,
         description="A fold stops after this many epochs without a better validation loss.",
     )
-    batch_size: int = Field(default=32, ge=MIN_BATCH, description="Pictures in a training step.")
+    batch_size: int = Field(
+        default=32, ge=MIN_BATCH, description="Number of pictures in a training step."
+    )
     learning_rate: float = Field(
         default=1e-3, gt=0, le=1, description="Highest learning rate, after the warm-up."
     )
@@ -134,33 +139,34 @@ class TrainingSettings(BaseModel):
         default=1.0,
         gt=0,
         le=1,
-        description="Learning rate of the first layers, as a share of the head's. The other layers "
-        "have rates between these two.",
+        description="Learning rate of the first layers, as a share of the rate of the head. The "
+        "other layers have rates between these two rates.",
     )
     class_weights: ClassWeights = Field(
         default="none",
-        description="Weight of rare categories: none, inverse of their frequency, or sqrt, its "
-        "square root. With weights the model finds more pictures of rare categories, but "
-        "accuracy and calibration are lower.",
+        description="Weight of rare categories. none: the same weight for all categories. "
+        "inverse: 1 / frequency. sqrt: the square root of 1 / frequency. With "
+        "weights, the model finds more pictures of rare categories, but its accuracy "
+        "and calibration are lower.",
     )
     drop_doubtful: bool = Field(
         default=False,
-        description="Leave pictures with a doubtful label out of the training parts. They are "
+        description="Do not train with pictures that have a doubtful label. These pictures are "
         "still tested.",
     )
     label_smoothing: float = Field(
         default=0.1,
         ge=0,
         lt=1,
-        description="Label smoothing: the share of a target that is spread over all categories.",
+        description="Label smoothing: the share of the target that all categories divide equally.",
     )
     ema: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="Decay of the moving average of the weights, per step; 0 is no average.",
+        description="Decay of the moving average of the weights, per step. 0: no average.",
     )
-    seed: int = Field(default=0, ge=0, description="Seed of every random choice.")
+    seed: int = Field(default=0, ge=0, description="Seed of all random choices.")
 
     @model_validator(mode="after")
     def _trains_something(self) -> Self:

@@ -3,7 +3,10 @@
 from common.process.terminal.command import program
 
 app = program(
-    "Predicts concepts for records: enqueue record IDs, run workers, watch and steer jobs, export.",
+    (
+        "Predicts concepts for records: enqueue record IDs, run workers, watch and control jobs, "
+        "export."
+    ),
     {
         "enqueue": "worker.commands.enqueue:enqueue",
         "run": "worker.commands.process:run",

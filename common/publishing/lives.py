@@ -123,6 +123,7 @@ _LIVES = f"""
 _PAGE = text(f"""
     {_LIVES}
     WHERE (publication.record_id, publication.concept_uri) > (:record_id, :after_uri)
+      AND (CAST(:of_record AS text) IS NULL OR publication.record_id = :of_record)
       AND (CAST(:plan_id AS int) IS NULL OR publication.plan_id = :plan_id)
       AND (CAST(:state AS text) IS NULL OR publication.state = :state)
       AND (CAST(:concept_uri AS text) IS NULL OR publication.concept_uri = :concept_uri)
@@ -135,6 +136,7 @@ _PAGE = text(f"""
 class LifeFilters:
     """Which statements are listed; None is all. `data_provider` is its `provider_name`."""
 
+    of_record: str | None = None
     state: str | None = None
     data_provider: str | None = None
     concept_uri: str | None = None

@@ -21,7 +21,7 @@ MOST_JOBS = 200  # of a page
 
 class JobsQuery(NoQuery):
     state: list[JobState] = Field(
-        default=list(JobState), description="Only jobs in this state. May be repeated."
+        default=list(JobState), description="Only jobs in this state. You can repeat this option."
     )
     limit: int = Field(default=50, ge=1, le=MOST_JOBS, description="How many jobs a page has.")
     cursor: UUID | None = Field(default=None, description="`next` of the page before.")

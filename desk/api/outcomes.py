@@ -63,7 +63,8 @@ class PageQuery(NoQuery):
 
 class FailuresQuery(PageQuery):
     reason: list[KnownReason] = Field(
-        default=[], description="Only records that failed for this reason. May be repeated."
+        default=[],
+        description="Only records that failed for this reason. You can repeat this option.",
     )
     format: Literal["json", "csv"] | None = Field(default=None, description=_ABOUT_FORMAT)
 

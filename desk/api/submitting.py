@@ -34,7 +34,9 @@ KEY = "Idempotency-Key"
 
 class SubmitQuery(NoQuery):
     name: str | None = Field(default=None, description="A name for the job.")
-    priority: Priority = Field(default=Priority.BULK, description="Urgent jobs overtake bulk jobs.")
+    priority: Priority = Field(
+        default=Priority.BULK, description="Workers take urgent jobs before bulk jobs."
+    )
     model: str | None = Field(
         default=None, description="NAME or NAME@VERSION; else the active model."
     )

@@ -8,14 +8,21 @@ LOOPBACK = "127.0.0.1"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address of this machine to listen at.")] = LOOPBACK,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address of this machine at which the desk listens.")
+    ] = LOOPBACK,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, help="Port at which the desk listens. With 0, it chooses a free port."
+        ),
+    ] = 8000,
     public: Annotated[
         bool,
         typer.Option(
             "--public",
-            help="Serve only the public pages, without login: where statements and models come "
-            "from.",
+            help="Serve only the public pages, without login. They show where statements and "
+            "models come from.",
         ),
     ] = False,
 ) -> None:

@@ -26,17 +26,25 @@ def add(
         str, typer.Argument(metavar="NAME", help="The name that lists and the log show.")
     ],
     role: Annotated[
-        Role, typer.Option(help="Each role includes the ones before it.")
+        Role,
+        typer.Option(
+            help="What the account may do. Each role includes the rights of the roles before it."
+        ),
     ] = Role.VIEWER,
     expires: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Its last day in UTC; else no end."),
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DAY",
+            help="Last day of the token, in UTC. Default: the token does not expire.",
+        ),
     ] = None,
     per_minute: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="How many requests a minute are answered.")
+        int, typer.Option(min=1, max=1_000_000, help="Maximum number of requests per minute.")
     ] = PER_MINUTE,
 ) -> None:
-    """Add a token and print it. It is shown only now: the store keeps its hash.
+    """Add a token and print it. The token is not shown again, because the store saves only its
+    hash.
 
     Example: desk tokens add "Library search" --role operator --expires 2027-12-31
     """
@@ -51,7 +59,7 @@ def add(
 @tokens.command("list")
 @prints(list[ListedToken])
 def list_all(as_json: AsJson = False) -> None:
-    """List all tokens, including expired and revoked ones. The tokens themselves are not kept."""
+    """List all tokens, including expired and revoked tokens. Their secrets are not shown."""
     rows = list_tokens(open_store())
     if as_json:
         print_json(rows, list[ListedToken])
@@ -65,7 +73,7 @@ def revoke(
         str, typer.Argument(metavar="NAME", help="The name that `desk tokens list` shows.")
     ],
 ) -> None:
-    """Revoke a token: from now on it opens nothing. Its name, verdicts and actions stay.
+    """Revoke a token, so that it no longer works. Its name, verdicts and actions stay.
 
     Example: desk tokens revoke "Library search"
     """

@@ -26,7 +26,13 @@ users = command_group(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The name that `desk users list` shows.")]
-NewRole = Annotated[Role, typer.Option("--role", help="Each role includes the ones before it.")]
+NewRole = Annotated[
+    Role,
+    typer.Option(
+        "--role",
+        help="What the account may do. Each role includes the rights of the roles before it.",
+    ),
+]
 FromInput = Annotated[
     bool,
     typer.Option("--password-stdin", help="Read the password from one line of standard input."),
@@ -52,7 +58,7 @@ def add(
     role: NewRole,
     subject: Annotated[
         str | None,
-        typer.Option(help="The person's claim `sub` at the identity provider."),
+        typer.Option(help="The value of the claim `sub` for this person at the identity provider."),
     ] = None,
     password_stdin: FromInput = False,
 ) -> None:
@@ -73,7 +79,7 @@ def add(
 @users.command("list")
 @prints(list[ListedAccount])
 def list_all(as_json: AsJson = False) -> None:
-    """List all accounts, including ended and forgotten ones, without passwords."""
+    """List all accounts, including ended and forgotten accounts. Passwords are not shown."""
     rows = list(map(_listed, accounts.list_accounts(open_store())))
     if as_json:
         print_json(rows, list[ListedAccount])

@@ -27,23 +27,24 @@ def import_file(
     file: Annotated[
         Path,
         typer.Argument(
-            help="An export of Label Studio (JSON) or CrowdHeritage (JSON-LD), or a file of `desk "
-            "verdicts export`."
+            help="An export of Label Studio (JSON) or CrowdHeritage (JSON-LD), or a file from "
+            "`desk verdicts export`."
         ),
     ],
     report: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file with what happened to each item. Default: the name of FILE, ending in "
-            ".report.csv, in the current folder."
+            help="CSV file that reports what happened to each item. Default: in the current "
+            "folder, the name of FILE with the ending .report.csv."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Save the verdicts of other tools, and report what happened to each.
+    """Save the verdicts of other tools, and report what happened to each verdict.
 
-    They teach like all others, and belong to no audit. A second import of the same file adds no
-    verdict. Each reviewer gets an account that has ended and cannot log in.
+    Models learn from these verdicts as from all other verdicts. These verdicts belong to no audit.
+    A second import of the same file adds no verdict. Each reviewer gets an account that cannot log
+    in.
 
     Example: desk verdicts import project-5.json
     """
@@ -62,10 +63,10 @@ def import_file(
 
 @verdicts.command("export")
 def export_file(
-    file: Annotated[Path, typer.Argument(help="File to write: JSON, a verdict a line.")],
+    file: Annotated[Path, typer.Argument(help="File to write: JSON, one verdict per line.")],
     force: Force = False,
 ) -> None:
-    """Write all verdicts that count and belong to no audit.
+    """Write all verdicts that are not replaced and belong to no audit.
 
     Example: desk verdicts export verdicts.jsonl
     """

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from common.errors import UsageError
 from common.europeana.record_ids import parse_record_id
+from common.publishing.lives import LifeFilters, list_lives
 from common.store.tables import PictureChoice, Priority, Role
 from desk.pictures.thumbnails import ShownPicture
 from desk.review.filters import ViewFilters
@@ -23,6 +24,7 @@ from worker.jobs import JobOptions
 
 KEPT_BY_BROWSERS = {"Cache-Control": "private, max-age=86400"}
 NEIGHBOURS = 6
+STATEMENTS = 25  # of a record
 PLACES = 24  # thumbnails at the same time; more would hold up other pages
 LARGE_PLACES = 4  # large pictures at the same time; museums may be slow
 LARGE_SIDE = 3_000  # pixels
@@ -64,11 +66,13 @@ def picture(asked: DeskRequest) -> Response:
         keys = [(record_id, each) for each in concepts]
         cards = asked_cards(connection, asked.desk, keys, [model] if model else [])
         values = of_cards(connection, asked, cards)
+        statements = list_lives(connection, LifeFilters(of_record=record_id), most=STATEMENTS)
     values |= {
         "record": record,
         "model": model,
         "thought": thought,
         "neighbours": neighbours,
+        "statements": statements,
         "is_awaited": bool(asked.query("awaited")),
     }
     return render(asked, "picture", values)

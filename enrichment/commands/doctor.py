@@ -18,8 +18,8 @@ _STYLES = {Health.OK: "", Health.WARNING: "yellow", Health.PROBLEM: "bold red"}
 def doctor(as_json: AsJson = False) -> None:
     """Check this installation: settings, database, broker, Europeana's API, folders and models.
 
-    It says of each what was found and what to do, and where each setting comes from. It shows no
-    secret, and changes nothing. The exit code is 1 if a program cannot run.
+    For each part, it says what it found and what you can do. It also shows where each setting comes
+    from. It shows no secret and makes no change. If a program cannot run, the exit code is 1.
 
     Example: enrichment doctor
     """

@@ -4,10 +4,11 @@ from common.process.terminal.console import SafeConsole
 
 
 def prepare() -> None:
-    """Prepare the database at DATABASE_URL, or bring it to this release.
+    """Prepare the database at DATABASE_URL, or upgrade it to this release.
 
-    It makes the tables in an empty database, and changes those of an older release. Run it again
-    after each upgrade, before the services start. It is safe to run it twice, or twice at once.
+    In an empty database, the command makes the tables. In a database of an older release, it
+    changes the tables. Run it again after each upgrade, before you start the services. You can run
+    it several times, also at the same time.
 
     Example: enrichment prepare
     """

@@ -63,13 +63,13 @@ def show(
     name: Name,
     plot: Annotated[Path | None, typer.Option(help="Also draw the counts as a PNG file.")] = None,
     lang: Annotated[
-        str | None, typer.Option(help="Show labels in these languages, best first: de,fr.")
+        str | None, typer.Option(help="Languages of labels, your preferred language first: de,fr.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Count the records of a dataset by category, data provider, rights and picture.
 
-    A record with several categories counts once for each of them.
+    A record with several categories is counted in each category.
 
     Example: harvester datasets show dataset_3000 --plot dataset_3000.png
     """
@@ -88,7 +88,8 @@ def show(
 
 @datasets.command()
 def merge(first: First, second: Second, name: NewName) -> None:
-    """Make a dataset of the records of two datasets; shared records get the labels of both.
+    """Make a dataset from the records of two datasets. A record in both datasets gets the labels of
+    both.
 
     Example: harvester datasets merge harvested given --dataset all
     """
@@ -113,9 +114,11 @@ def split(
     names: Annotated[
         str, typer.Option(help="The name of each part, comma-separated: training,eval")
     ],
-    seed: Annotated[int, typer.Option(help="Another seed draws other parts.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random choice. Another seed gives other parts.")
+    ] = 0,
 ) -> None:
-    """Divide a dataset at random into new ones; each keeps the proportions of the labels.
+    """Divide a dataset at random into new datasets with the same proportions of labels.
 
     Example: harvester datasets split all --fractions 0.8,0.2 --names training,eval --seed 1
     """
@@ -132,10 +135,10 @@ def from_verdicts(
         str | None, typer.Option(help="Only records of this data provider.")
     ] = None,
 ) -> None:
-    """Make a dataset of the records that verdicts at the desk give a concept.
+    """Make a dataset of the records to which reviewers gave a concept at the desk.
 
-    Heads learn from each of them as from ten harvested ones. Records on which reviewers disagree
-    are left out.
+    When heads learn, each of these records counts as much as ten harvested records. Records on
+    which reviewers disagree are left out.
 
     Example: harvester datasets from-verdicts judged --data-provider "The Cleveland Museum of Art"
     """
@@ -148,7 +151,7 @@ def from_verdicts(
 
 @datasets.command()
 def remove(name: Name, yes: Yes = False) -> None:
-    """Remove a dataset and the progress of its harvest; its records and pictures stay.
+    """Remove a dataset and the progress of its harvest. Its records and pictures stay in the store.
 
     Example: harvester datasets remove dataset_3000 --yes
     """

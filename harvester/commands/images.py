@@ -22,16 +22,24 @@ from harvester.pictures.report import HostReport, PictureCount, count_pictures, 
 
 SavingDir = Annotated[
     Path | None,
-    typer.Option(help="Also place the pictures of single-label records here, by category."),
+    typer.Option(
+        help=(
+            "Also put the pictures of records with one label into this folder, in a sub-folder for "
+            "each category."
+        )
+    ),
 ]
 Picture = Annotated[
     PictureChoice,
     typer.Option(
-        help="Europeana's 400-pixel thumbnail, the provider's file, or (auto) the file, and the "
-        "thumbnail if that fails. Records that failed with another choice are tried again."
+        help="thumbnail: Europeana's thumbnail (400 pixels). media: the provider's file. auto: "
+        "the file, or the thumbnail if the file fails. Records that failed with another "
+        "choice are tried again."
     ),
 ]
-Connections = Annotated[int, typer.Option(min=1, max=1024, help="Downloads at a time.")]
+Connections = Annotated[
+    int, typer.Option(min=1, max=1024, help="Number of downloads at the same time.")
+]
 MaxSide = Annotated[
     int,
     typer.Option(
@@ -42,17 +50,19 @@ MaxSide = Annotated[
 ]
 Original = Annotated[
     bool,
-    typer.Option("--original", help="Keep each file as it came, whatever its size and format."),
+    typer.Option("--original", help="Store each file unchanged, with any size and format."),
 ]
 ReportOnly = Annotated[
     bool,
-    typer.Option("--report", help="Fetch nothing; show which pictures are missing, and why."),
+    typer.Option(
+        "--report", help="Do not fetch pictures. Show which pictures are missing and why."
+    ),
 ]
 
 
 Refetch = Annotated[
     bool,
-    typer.Option("--refetch", help="Fetch pictures again even if most files are gone."),
+    typer.Option("--refetch", help="Fetch missing pictures again, even if most files are missing."),
 ]
 
 
@@ -70,10 +80,10 @@ def images(
 ) -> None:
     """Fetch the pictures of a dataset into IMAGE_DIR.
 
-    Every record ends with a picture or a reason. Failures that may pass (a host that is down, a
-    limit) are put off: the same command tries them again when they are due. Pictures larger than
-    --max-side are stored smaller, as JPEG. Placeholders, which stand in for missing pictures, are
-    set aside.
+    At the end, every record has a picture, or a reason why it has no picture. If a failure may pass
+    (a host is down, a limit is reached), the record is put off. Run the same command later to try
+    it again. If a picture is larger than --max-side, it is made smaller and stored as JPEG.
+    Placeholders, which servers send instead of missing pictures, are not stored as pictures.
 
     Example: harvester images --dataset dataset_3000 --saving-dir training_data
     """

@@ -14,8 +14,8 @@ Concepts = Annotated[
     list[str] | None,
     typer.Option(
         "--concept",
-        help="Only this concept of the vocabulary: its URI, category or label. Repeat it for "
-        "several. [default: all]",
+        help="Only this concept of the vocabulary: its URI, category or label. Repeat the option "
+        "for several concepts. [default: all]",
         show_default=False,
         rich_help_panel=WHICH_CONCEPTS,
     ),
@@ -25,14 +25,14 @@ RenameLabels = Annotated[
     bool,
     typer.Option(
         "--rename-labels",
-        help="Replace labels of the dataset that differ from those of the vocabulary. Other "
-        "datasets and models keep theirs.",
+        help="If labels of the dataset and of the vocabulary differ, use the labels of the "
+        "vocabulary. Other datasets and models keep their labels.",
     ),
 ]
 VocabJson = Annotated[
     Path,
     typer.Option(
-        metavar="FILE", help="A vocabulary: SKOS, or labels in JSON with the concept URI of each."
+        metavar="FILE", help="Vocabulary file: SKOS, or JSON with the labels and URIs of concepts."
     ),
 ]
 VocabularyName = Annotated[
@@ -40,7 +40,7 @@ VocabularyName = Annotated[
     typer.Option(
         "--vocabulary",
         metavar="NAME",
-        help="A vocabulary of the store instead: NAME or NAME@VERSION.",
+        help="Use a vocabulary of the store instead of a file: NAME or NAME@VERSION.",
     ),
 ]
 

@@ -14,17 +14,18 @@ from harvester.pictures.placeholders import Judged, judge, judged_pictures
 @prints(list[Judged])
 def placeholders(
     picture: Annotated[
-        list[str] | None, typer.Option(help="SHA-256 of a true picture; may be repeated.")
+        list[str] | None,
+        typer.Option(help="SHA-256 of a real picture. You can repeat this option."),
     ] = None,
     placeholder: Annotated[
-        list[str] | None, typer.Option(help="SHA-256 of a placeholder; may be repeated.")
+        list[str] | None, typer.Option(help="SHA-256 of a placeholder. You can repeat this option.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the placeholders, which stand in for missing pictures, and correct the list.
+    """List the placeholders, which servers send instead of missing pictures, and correct the list.
 
-    `harvester images` takes a picture for a placeholder if five URLs or more have the same bytes.
-    Your judgement overrules that, from the next run of `harvester images` on.
+    If five or more URLs have the same bytes, `harvester images` treats the picture as a
+    placeholder. Here you can correct this. The next run of `harvester images` uses your correction.
 
     Example: harvester placeholders --picture 3f5a...
     """

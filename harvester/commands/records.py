@@ -52,27 +52,32 @@ OUTCOMES: dict[LineOutcome, str] = {
 
 RecordsPerCategory = Annotated[
     int | None,
-    typer.Option(min=1, help="Records to take for each category.", show_default=str(PER_CATEGORY)),
+    typer.Option(
+        min=1, help="Number of records for each category.", show_default=str(PER_CATEGORY)
+    ),
 ]
-Reusability = Annotated[str, typer.Option(help="Rights to admit, comma-separated.")]
+Reusability = Annotated[
+    str, typer.Option(help="Which rights the records may have, comma-separated.")
+]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, help="Take a random sample; the same seed gives the same sample."),
+    typer.Option(min=0, help="Take a random sample. The same seed gives the same sample."),
 ]
 LabelMode = Annotated[
     Mode,
     typer.Option(
-        help="multi: records enter with all their vocabulary concepts. single: only records with "
-        "exactly one concept enter; one above another does not count. A record of two categories "
-        "enters for neither and does not count towards --n."
+        help="multi: a record enters the dataset with all its concepts of the vocabulary. "
+        "single: a record enters only if it has exactly one concept. A broader concept of "
+        "this concept is not counted. A record with two categories does not enter and does "
+        "not count towards --n."
     ),
 ]
 Narrower = Annotated[
     bool,
     typer.Option(
         "--narrower",
-        help="Search a concept not only by its URI and exact matches, but by all that are "
-        "narrower, too; their records get its label.",
+        help="Also search for all narrower concepts, not only for the URI and the exact matches "
+        "of a concept. Records of a narrower concept get the label of the concept.",
         rich_help_panel=WHICH_CONCEPTS,
     ),
 ]
@@ -80,8 +85,8 @@ Ids = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Take the records listed here instead of searching: one record ID, item URI or "
-        "portal URL a line; - for standard input.",
+        help="Take the records of this list instead of searching. Each line is a record ID, an "
+        "item URI or a portal URL. - reads standard input.",
         rich_help_panel=LISTED,
     ),
 ]
@@ -96,8 +101,8 @@ Update = Annotated[
     bool,
     typer.Option(
         "--update",
-        help="Read the records of the dataset again if the last time was 12 hours ago or longer. "
-        "Then repeat the finished searches, for new records.",
+        help="Read a record of the dataset again if it was last read 12 or more hours ago. Then "
+        "repeat the finished searches to find new records.",
     ),
 ]
 
@@ -119,13 +124,13 @@ def records(
 ) -> None:
     """Search Europeana for images of each category and store them as a dataset.
 
-    An interrupted harvest continues where it stopped. Repeating a finished harvest changes
-    nothing; a larger --n adds to it. Without --seed the records are neighbours in the order of
-    their IDs, from few data providers: give a seed if you want to train.
+    To continue an interrupted harvest, run the same command again. To add records, give a larger
+    --n. If you want to train, give a --seed. Without it, you get records of few data providers.
 
-    --ids takes the records of a list. Moved records enter under their present ID. Records without
-    a concept of the vocabulary are stored and reported, but do not enter the dataset. The same
-    command continues after the last line of the report; remove the report to start again.
+    With --ids, you get the records of a list. A record that Europeana moved enters with its new ID.
+    A record without a concept of the vocabulary is stored and reported, but does not enter the
+    dataset. The same command continues after the last line of the report. To start again, remove
+    the report.
 
     Examples: harvester records --dataset dataset_3000 --n 3000 --seed 1 ·
     harvester records --dataset rings --vocab-json aat.ttl --concept ring --narrower ·

@@ -29,7 +29,7 @@ def export(
 ) -> None:
     """Write a dataset as CSV: category, skos_concept, URI, URL and ID of each record.
 
-    Several categories of a record are joined by spaces. Lines are in the order of the IDs.
+    If a record has several categories, they are separated by spaces. The lines are sorted by ID.
 
     Example: harvester export --dataset dataset_3000 dataset_3000.csv
     """
@@ -40,8 +40,8 @@ AcceptRepairs = Annotated[
     bool,
     typer.Option(
         "--accept-repairs",
-        help="Read a misspelt label as the label that it is nearest to. Without it such a line is "
-        "rejected.",
+        help="Replace a misspelt label with the most similar label. Without this option, the "
+        "line is rejected.",
     ),
 ]
 
@@ -51,8 +51,8 @@ Columns = Annotated[
     typer.Option(
         "--column",
         metavar="OURS=NAME",
-        help="What the table calls one of our columns, such as category=Kategorie. Repeat it for "
-        "several.",
+        help="The name of a column in your table, for example category=Kategorie. Repeat the "
+        "option for several columns.",
     ),
 ]
 
@@ -61,7 +61,7 @@ def import_table(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Table with a header: CSV, or an Excel file (.xlsx), whose first sheet is read."
+            help="Table with a header: CSV or Excel (.xlsx). Only the first sheet is read."
         ),
     ],
     name: DatasetName,
@@ -70,8 +70,8 @@ def import_table(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file with what happened to each line. Default: the name of FILE, ending in "
-            ".report.csv, in the current folder."
+            help="CSV file that reports what happened to each line. Default: in the current "
+            "folder, the name of FILE with the ending .report.csv."
         ),
     ] = None,
     column: Columns = None,
@@ -80,14 +80,13 @@ def import_table(
 ) -> None:
     """Read records and labels from a table into a dataset, and report what happened to each line.
 
-    Columns are found by name: ID or URI, category or skos_concept, and URL; --column gives other
-    names. CSV is UTF-8; other lines are read as Latin-1, with a warning. A line is accepted or
-    rejected. If a line has a mistake and its meaning is clear, it is repaired. A record on several
-    lines gets the labels of all of them. If a quoted cell has line breaks, the report names the
-    first line of its row.
+    The columns are ID or URI, category or skos_concept, and URL. For other names, use --column. CSV
+    is UTF-8; other lines are read as Latin-1, with a warning. A line is accepted, repaired (if its
+    meaning is clear) or rejected. A record on several lines gets the labels of all these lines. If
+    a cell has line breaks, the report gives the first line of its row.
 
-    Harvested values are not overwritten. A second import of the same file changes nothing. An
-    existing dataset keeps its records and gets those of the file.
+    The import does not overwrite harvested values. A second import of the same file changes
+    nothing. Records are added to an existing dataset.
 
     Examples: harvester import eval_dataset.csv --dataset eval · harvester import museum.xlsx
     --dataset museum --column category=Kategorie --column ID=Nummer

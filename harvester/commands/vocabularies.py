@@ -38,12 +38,16 @@ Other = Annotated[
 ]
 Scheme = Annotated[
     list[str] | None,
-    typer.Option(metavar="URI", help="Take only the concepts of this concept scheme; repeatable."),
+    typer.Option(
+        metavar="URI",
+        help="Take only the concepts of this concept scheme. You can repeat this option.",
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="URI", help="Leave out this concept and all that is narrower; repeatable."
+        metavar="URI",
+        help="Leave out this concept and all narrower concepts. You can repeat this option.",
     ),
 ]
 
@@ -53,15 +57,15 @@ def import_(
         Path, typer.Argument(help="SKOS in Turtle, RDF/XML or JSON-LD, or labels in JSON.")
     ],
     name: Annotated[
-        str | None, typer.Option(help="Name of the vocabulary. Default: that of the file.")
+        str | None, typer.Option(help="Name of the vocabulary. Default: the name of the file.")
     ] = None,
     include_scheme: Scheme = None,
     exclude: Exclude = None,
 ) -> None:
-    """Keep a vocabulary in the store, as the next version of its name.
+    """Save a vocabulary in the store, as the next version of its name.
 
-    No dataset and no model changes: each stays with the version that it uses. A file that says
-    what the newest version says makes no version.
+    Datasets and models do not change: they keep the version that they use. If the file is the same
+    as the newest version, no new version is made.
 
     Examples: harvester vocabulary import museum.ttl ·
     harvester vocabulary import aat.rdf --name aat --exclude http://vocab.getty.edu/aat/300264092
@@ -129,7 +133,7 @@ def show(vocabulary: Reference, lang: Languages = None, as_json: AsJson = False)
 
 @prints(list[VocabularyDifference])
 def diff(vocabulary: Reference, other: Other, as_json: AsJson = False) -> None:
-    """Show how another version, or a file, differs from a vocabulary.
+    """Show the differences between a version of a vocabulary and another version or a file.
 
     Examples: harvester vocabulary diff museum@1 museum@2 ·
     harvester vocabulary diff museum museum.ttl
@@ -149,13 +153,14 @@ def export(
     target: Annotated[
         str,
         typer.Argument(
-            help="File to write: .ttl, .rdf, .jsonld, or .json for labels and URIs alone; "
-            "- for Turtle on standard output."
+            help="File to write: .ttl, .rdf, .jsonld or .json. A .json file has only labels and "
+            "URIs. - writes Turtle to standard output."
         ),
     ],
     force: Force = False,
 ) -> None:
-    """Write a vocabulary as a file that `import` reads: concepts, labels, definitions and links.
+    """Write a vocabulary to a file: concepts, labels, definitions and links. You can import the
+    file again.
 
     Example: harvester vocabulary export museum@1 museum_1.ttl
     """

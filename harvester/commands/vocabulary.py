@@ -23,7 +23,7 @@ from harvester.vocabulary_check.findings import ConceptRecords, VocabularyCheck,
 from harvester.vocabulary_check.form import check_form
 from harvester.vocabulary_check.online import OnlineCheck
 
-vocabulary = command_group("Keep vocabularies in the store, and check files with them.")
+vocabulary = command_group("Save vocabularies in the store, and check vocabulary files.")
 vocabulary.command("import")(vocabularies.import_)
 vocabulary.command("list")(vocabularies.list_)
 vocabulary.command()(vocabularies.show)
@@ -39,8 +39,8 @@ def check(
         bool,
         typer.Option(
             "--online",
-            help="Also ask Europeana about merged and vanished concepts, and how many records each "
-            "URI finds: about five requests a concept.",
+            help="Also ask Europeana which concepts were merged or removed, and how many records "
+            "each URI finds. This takes about five requests per concept.",
         ),
     ] = False,
     concept: Concepts = None,
@@ -48,12 +48,13 @@ def check(
 ) -> None:
     """Check a vocabulary file, and give advice on each concept with a problem.
 
-    The exit code is 1 if something must change. Concept URIs in the form used before 2022
-    (`/base/`) are read as today's form: they are listed, but need no change.
+    If you must change the file, the exit code is 1. Before 2022, concept URIs had another form
+    (`/base/`). The command lists these URIs, but you need not change them.
 
-    With --online a concept must change that was merged into another, or vanished, or that finds no
-    record although an equivalent does. Equivalents are Europeana's own concept and at most five of
-    its exact matches: of Europeana, AAT and Wikidata first.
+    With --online, you must also change a concept if it was merged into another concept or removed.
+    The same is true if it finds no record, but an equivalent concept finds records. Equivalents are
+    Europeana's own concept and up to five exact matches. Matches of Europeana, AAT and Wikidata
+    come first.
 
     Example: harvester vocabulary check --vocab-json vocabulary.json --online
     """

@@ -164,7 +164,7 @@ def split_dataset(
 
 
 def remove_dataset(engine: Engine, name: str) -> int:
-    """Remove a dataset and the progress of its harvest; its records and pictures stay.
+    """Remove a dataset and the progress of its harvest. Its records and pictures stay in the store.
 
     Returns:
         The number of records that it had.

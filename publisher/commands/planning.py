@@ -28,14 +28,15 @@ Precision = Annotated[
     float,
     typer.Option(
         metavar="SHARE",
-        help="What a certificate must prove at least. Statements that reviewers confirmed need no "
-        "certificate.",
+        help="Minimum precision that a certificate must prove. Statements that reviewers "
+        "confirmed need no certificate.",
     ),
 ]
 Again = Annotated[
     bool,
     typer.Option(
-        "--again", help="Plan also what Europeana refused, or said already, when it was last asked."
+        "--again",
+        help="Also plan statements that Europeana refused or already had at the last request.",
     ),
 ]
 
@@ -46,15 +47,16 @@ def plan(
     concept: OnlyConcept = None,
     precision: Precision = PRECISION,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Plan at most this many statements.")
+        int | None, typer.Option(min=1, help="Maximum number of statements in the plan.")
     ] = None,
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
-    """Choose what to publish, and ask Europeana what it says already. Sends nothing.
+    """Choose statements to publish, and ask Europeana which of them it already has.
 
-    A statement goes if reviewers confirmed it, or if a certificate covers it. Besides, its data
-    provider has consented, and no decision blocks it.
+    A statement is a concept of a record. It enters the plan if reviewers confirmed it or a
+    certificate covers it. Its data provider must have consented, and no decision may block it. This
+    command does not publish: to publish, run `publisher send`.
 
     Example: publisher plan --provider "City Museum" --precision 0.95
     """

@@ -23,10 +23,11 @@ log = structlog.get_logger()
 
 
 def run() -> None:
-    """Check and send plans that the desk asks for, and withdraw what has lost its grounds.
+    """Check and send the plans of the desk, and withdraw statements that may no longer be
+    published.
 
-    Every hour it reads what others deleted or reported at Europeana. It ends with Ctrl-C or
-    SIGTERM, after the requests that are under way.
+    Every hour, it reads which statements others deleted or reported at Europeana. To stop it, use
+    Ctrl-C or SIGTERM. It finishes its current requests first.
 
     Example: publisher run
     """

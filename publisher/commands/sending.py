@@ -33,9 +33,10 @@ def send(
     plan: Annotated[int, typer.Argument(metavar="PLAN", help="The number of the plan.")],
     as_json: AsJson = False,
 ) -> None:
-    """Send a plan to Europeana, and nothing else.
+    """Publish the statements of a plan at Europeana.
 
-    Ctrl-C is safe: the same command continues. Several publishers may send one plan.
+    You can stop the command with Ctrl-C. To continue, run the same command again. Several
+    publishers may send the same plan.
 
     Example: publisher send 3
     """

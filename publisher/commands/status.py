@@ -36,11 +36,15 @@ class PublisherStatus:
 @prints(PublisherStatus)
 def status(
     plan: Annotated[
-        int | None, typer.Argument(metavar="PLAN", help="One plan, with what was refused of it.")
+        int | None,
+        typer.Argument(
+            metavar="PLAN",
+            help="Number of a plan. Shows only this plan, with its refused statements.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show plans, how far they have come, and what is published.
+    """Show plans, their progress, and the number of published statements.
 
     Example: publisher status 3
     """

@@ -20,9 +20,10 @@ class SyncedStatements:
 
 @prints(SyncedStatements)
 def sync(as_json: AsJson = False) -> None:
-    """Read what others deleted or reported at Europeana, and withdraw what has lost its grounds.
+    """Read which statements others deleted or reported at Europeana, and withdraw statements.
 
-    Run it every hour, or let `publisher run` do it.
+    The command withdraws the statements that may no longer be published, for example because a
+    certificate was withdrawn. Run it every hour, or use `publisher run`.
 
     Example: publisher sync
     """

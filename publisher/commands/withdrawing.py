@@ -34,27 +34,33 @@ ConfirmedToo = Annotated[
     bool,
     typer.Option(
         "--confirmed-too",
-        help="With --model, --job or --audit: also the statements that reviewers confirmed.",
+        help="With --model, --job or --audit: also delete statements that reviewers confirmed.",
     ),
 ]
 WithdrawalReason = Annotated[
-    str, typer.Option(metavar="TEXT", help="Why, for those who ask later.")
+    str, typer.Option(metavar="TEXT", help="Why you delete the statements. The reason is saved.")
 ]
 
 
 OfModel = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME[@VERSION]", help="Statements that certificates of this model allowed."
+        metavar="NAME[@VERSION]",
+        help="Statements that were published because of a certificate of this model.",
     ),
 ]
 OfJob = Annotated[
     str | None,
-    typer.Option(metavar="JOB", help="Statements of this job that certificates allowed."),
+    typer.Option(
+        metavar="JOB", help="Statements of this job that were published because of a certificate."
+    ),
 ]
 OfAudit = Annotated[
     int | None,
-    typer.Option(metavar="NUMBER", help="Statements that the certificate of this audit allowed."),
+    typer.Option(
+        metavar="NUMBER",
+        help="Statements that were published because of the certificate of this audit.",
+    ),
 ]
 
 
@@ -72,11 +78,11 @@ def withdraw(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete statements at Europeana: those of a model, a concept, a provider, a job or an audit.
+    """Delete statements at Europeana: of a model, a concept, a data provider, a job or an audit.
 
-    A statement stays if it has another ground, such as the confirmation of a reviewer. Only what
-    this store published is deleted. If a reviewer confirms a statement later, it may be published
-    again.
+    The command deletes only statements that this store published. If there is another reason to
+    publish a statement, it stays. For example, a reviewer confirmed it. If a reviewer confirms a
+    deleted statement later, it may be published again.
 
     Example: publisher withdraw --model vases@2 --reason "trained on the wrong pictures"
     """

@@ -32,7 +32,10 @@ Weights = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="A .safetensors or .pth file. Default: download the library's weights.",
+        help=(
+            "Weight file: .safetensors or .pth. Default: the weights of the library, which are "
+            "downloaded."
+        ),
     ),
 ]
 OfExperiment = Annotated[
@@ -40,7 +43,7 @@ OfExperiment = Annotated[
     typer.Option(metavar="NAME", help="Use the network of a finished experiment instead."),
 ]
 FoldNumber = Annotated[
-    int, typer.Option(min=0, metavar="NUMBER", help="Which fold of the experiment.")
+    int, typer.Option(min=0, metavar="NUMBER", help="Number of the fold of the experiment.")
 ]
 Licence = Annotated[
     str | None, typer.Option(metavar="NAME", help="Licence of the weights, such as apache-2.0.")

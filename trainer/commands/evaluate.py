@@ -42,18 +42,18 @@ def evaluate(
     data_dir: DataDir = None,
     vocab_json: Annotated[
         Path | None,
-        typer.Option(help="Concepts of the folders, if their names are not the model's labels."),
+        typer.Option(help="Vocabulary file, if folder names are not labels of the model."),
     ] = None,
     only_unseen: Annotated[
         bool,
         typer.Option(
             "--only-unseen",
-            help="Leave out pictures that the model was trained on or measured by.",
+            help="Leave out pictures with which the model was trained or tested.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a model on labelled pictures that are new to it, and check its promise.
+    """Test a model on labelled pictures that are new to it, and check its promised precision.
 
     Examples: trainer evaluate pilot@2 --data-dir held_back · trainer evaluate pilot --dataset
     held_back --only-unseen --json > scores.json

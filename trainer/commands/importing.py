@@ -28,7 +28,10 @@ ClassIndex = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="The label of each output. Default: class_index.json beside the checkpoint.",
+        help=(
+            "File with the label of each output. Default: class_index.json in the folder of "
+            "the checkpoint."
+        ),
         rich_help_panel=CHECKPOINT,
     ),
 ]
@@ -36,7 +39,10 @@ CheckpointFile = Annotated[
     Path,
     typer.Argument(
         metavar="CHECKPOINT",
-        help="State dict (.pth or .safetensors), or a folder of `trainer models export`.",
+        help=(
+            "File with a state dict (.pth or .safetensors), or a folder from `trainer models "
+            "export`."
+        ),
     ),
 ]
 Architecture = Annotated[
@@ -52,7 +58,7 @@ InputSize = Annotated[
     typer.Option(
         min=1,
         metavar="PIXELS",
-        help="Side of the pictures in training.",
+        help="Side of the training pictures, in pixels.",
         rich_help_panel=CHECKPOINT,
     ),
 ]
@@ -70,12 +76,13 @@ def import_(
     precision: Precision = 0.9,
     floor: Floor = None,
 ) -> None:
-    """Make a model from a foreign checkpoint, such as the pilot's, or from a shared folder.
+    """Make a model from a checkpoint of another program, or from a folder that others shared.
 
-    A shared model keeps its thresholds, and promises nothing here until you audit it.
+    A shared model keeps its thresholds. Its precision for your records is not proved until you
+    audit it.
 
-    A checkpoint needs --architecture and --input-size. Its promise is measured on labelled pictures
-    (--dataset or --data-dir) that it was not trained on. Without them every concept is off.
+    For a checkpoint, give --architecture and --input-size. To measure its precision, give labelled
+    pictures that are new to it. Without them, it writes no concept.
 
     Examples: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
     --name pilot --data-dir labelled · trainer models import vases-2 --name vases
@@ -156,14 +163,14 @@ def export(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Licence of the weights, such as apache-2.0. Default: that of the encoder.",
+            help="Licence of the weights, such as apache-2.0. Default: the licence of the encoder.",
         ),
     ] = None,
 ) -> None:
-    """Write a model as a folder that you can share, such as on the Hugging Face Hub.
+    """Write a model to a folder that you can share, for example on the Hugging Face Hub.
 
-    It holds a model card, weights (safetensors), the whole network (ONNX), the vocabulary (SKOS)
-    and an example program. It holds no training pictures.
+    The folder has a model card, weights (safetensors), the whole network (ONNX), the vocabulary
+    (SKOS) and an example program. It has no training pictures.
 
     Example: trainer models export vases@2 vases-2 --licence apache-2.0
     """

@@ -28,7 +28,9 @@ from trainer.models.catalogue import ListedModel
 if TYPE_CHECKING:
     from common.vision.bundle import Description
 
-models = command_group("List and show models, put one in service, or take it out.")
+models = command_group(
+    "List and show models, and put a model in service or take it out of service."
+)
 models.command("import")(import_)
 models.command("export")(export)
 
@@ -36,7 +38,7 @@ models.command("export")(export)
 @models.command("list")
 @prints(list[ListedModel])
 def list_(as_json: AsJson = False) -> None:
-    """List all models: whether they serve, and for which data providers.
+    """List all models. Show which models are in service, and for which data providers.
 
     Example: trainer models list
     """
@@ -91,7 +93,7 @@ class ModelDetails(ListedModel):
 def show(model: StoredReference, as_json: AsJson = False) -> None:
     """Show a model: its promise, concepts with thresholds, files and origin.
 
-    Below that, compare its predictions in jobs, by data provider, with those at promotion.
+    For each data provider, also compare the predictions in jobs with the predictions at promotion.
 
     Example: trainer models show pilot@2
     """
@@ -162,10 +164,10 @@ Provider = Annotated[
 def activate(model: StoredReference, provider: Provider = None) -> None:
     """Check the files of a model, and put it in service. Running jobs keep their model.
 
-    This also brings back a retired model; its withdrawn certificates stay withdrawn.
+    You can also put a retired model in service again. Its withdrawn certificates stay withdrawn.
 
-    With --provider, the model serves that provider's records in place of the model for all. Both
-    must be on the same encoder.
+    With --provider, the model is used only for the records of this data provider. It must use the
+    same encoder as the model for all records.
 
     Examples: trainer models activate pilot@1 ·
     trainer models activate heads@2 --provider "The Cleveland Museum of Art"
@@ -188,7 +190,7 @@ def activate(model: StoredReference, provider: Provider = None) -> None:
 
 @models.command()
 def back(provider: Provider = None) -> None:
-    """Put the model in service again that served before. To undo this, run the command again.
+    """Put the previous model in service again. To undo this, run the command again.
 
     Retired models are skipped.
 

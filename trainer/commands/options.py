@@ -24,7 +24,10 @@ SavingDir = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Folder of the experiments. Default: the setting EXPERIMENT_DIR, else experiments.",
+        help=(
+            "Folder of the experiments. Default: the setting EXPERIMENT_DIR, or the folder "
+            "`experiments`."
+        ),
     ),
 ]
 Precision = Annotated[
@@ -33,7 +36,7 @@ Precision = Annotated[
         min=0,
         max=1,
         metavar="SHARE",
-        help="Precision that each concept must reach, with 95 % confidence.",
+        help="Minimum precision of each concept, with 95 % confidence.",
         rich_help_panel="The promise",
     ),
 ]
@@ -43,8 +46,8 @@ Floor = Annotated[
         min=0,
         max=1,
         metavar="PROBABILITY",
-        help="Never write a concept below this probability. Default: 0.5, or 0.2 for a model of "
-        "several concepts a picture.",
+        help="Never write a concept below this probability. Default: 0.5. If a picture can have "
+        "several concepts, the default is 0.2.",
         rich_help_panel="The promise",
     ),
 ]
@@ -59,7 +62,10 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         metavar="FOLDER",
-        help="Instead: a folder with a sub-folder of pictures for each category of the vocabulary.",
+        help=(
+            "Use a folder instead of a dataset. It has a sub-folder of pictures for each "
+            "category of the vocabulary."
+        ),
         rich_help_panel=PICTURES,
     ),
 ]
@@ -67,7 +73,7 @@ VocabularyFile = Annotated[
     Path,
     typer.Option(
         metavar="FILE",
-        help="Concepts with their labels, for --data-dir: JSON, or SKOS.",
+        help="With --data-dir: file with the concepts and their labels, in JSON or SKOS.",
         rich_help_panel=PICTURES,
     ),
 ]
@@ -75,14 +81,15 @@ ModelReference = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="NAME@VERSION, NAME for the version in service or the only one, or the folder of a "
-        "bundle; see `trainer models`.",
+        help="NAME@VERSION, NAME, or the folder of a bundle. NAME means the version in service, "
+        "or the only version. See `trainer models list`.",
     ),
 ]
 StoredReference = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="NAME@VERSION, or NAME for the version in service or the only one."
+        metavar="MODEL",
+        help="NAME@VERSION, or NAME. NAME means the version in service, or the only version.",
     ),
 ]
 

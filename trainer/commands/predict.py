@@ -64,7 +64,7 @@ def predict(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Classify pictures: print categories, probabilities, and which concepts would be written.
+    """Classify pictures: print categories, probabilities, and the concepts that would be written.
 
     --json prints one JSON object per line.
 

@@ -46,7 +46,7 @@ FoldNumber = Annotated[
     typer.Option(
         min=0,
         metavar="NUMBER",
-        help="Number of the fold. Default: the one with the lowest validation loss.",
+        help="Number of the fold. Default: the fold with the lowest validation loss.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -54,7 +54,7 @@ Ensemble = Annotated[
     bool,
     typer.Option(
         "--ensemble",
-        help="Use all folds together: more accurate, but slower. To measure an ensemble of "
+        help="Use all folds together. This is more accurate, but slower. To test an ensemble of "
         "networks, give pictures that no fold saw: --dataset or --data-dir.",
         rich_help_panel=MODEL,
     ),
@@ -63,7 +63,7 @@ ModelTitle = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Name of the model. Default: that of the experiment.",
+        help="Name of the model. Default: the name of the experiment.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -79,7 +79,7 @@ Anyway = Annotated[
     bool,
     typer.Option(
         "--anyway",
-        help="Promote a model even if every concept is off.",
+        help="Promote the model even if it would write no concept.",
         rich_help_panel=MEASURE,
     ),
 ]

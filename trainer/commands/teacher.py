@@ -2,9 +2,11 @@
 
 
 def teacher() -> None:
-    """Retrain heads when the desk asks, until stopped. After SIGTERM it finishes the current model.
+    """Retrain heads when the desk requests it, until you stop it. After SIGTERM, it finishes the
+    current model.
 
-    You can run several: each retrains another model. Needs DATABASE_URL and MODEL_DIR.
+    You can run several teachers: each teacher retrains a different model. You need DATABASE_URL and
+    MODEL_DIR.
     """
     from common.process.settings import ModelSettings
     from common.store.session import open_store

@@ -44,8 +44,10 @@ Recipe = Annotated[
     RecipeName | None,
     typer.Option(
         "--recipe",
-        help="Defaults that go together; head fits a head on an encoder. Default: scratch; "
-        "fine-tune with --weights, head with --encoder.",
+        help="Defaults that belong together. scratch: train a new network. fine-tune: train a "
+        "network further from its weights. head: train heads on an encoder. Default: "
+        "scratch. If you give --weights, the default is fine-tune. If you give --encoder, "
+        "it is head.",
         rich_help_panel=HOW,
     ),
 ]
@@ -53,8 +55,8 @@ WithVerdicts = Annotated[
     bool,
     typer.Option(
         "--verdicts",
-        help="Heads also learn from the desk's verdicts. A judged record counts ten times, with "
-        "the concept of its verdict.",
+        help="Heads also learn from the verdicts of the desk. A record with a verdict counts ten "
+        "times, with the concept of the verdict.",
         rich_help_panel=HOW,
     ),
 ]
@@ -62,7 +64,7 @@ Devices = Annotated[
     str | None,
     typer.Option(
         metavar="DEVICES",
-        help="Train folds side by side, one per device: cuda:0,cuda:1 or cpu,cpu.",
+        help="Train several folds at the same time, one fold per device: cuda:0,cuda:1 or cpu,cpu.",
         rich_help_panel=HOW,
     ),
 ]
@@ -116,8 +118,8 @@ def train(
 ) -> None:
     """Cross-validate a classifier: each picture is tested in a fold that was not trained on it.
 
-    To continue a stopped training, run the same command. If the training is complete, this writes
-    the report again, for example in another language (--lang).
+    To continue a stopped training, run the same command. If the training is complete, the command
+    writes the report again, for example in another language (--lang).
 
     Examples: trainer train --dataset dataset_3000 · trainer train --dataset dataset_3000 --encoder
     lite --experiment-name heads

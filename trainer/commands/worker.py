@@ -12,17 +12,17 @@ def worker(
     devices: Annotated[
         str | None,
         typer.Option(
-            help="Train one fold at a time on each device: cuda:0,cuda:1 or cpu. Default: "
-            "TRAINER_DEVICE."
+            help="Devices to use: cuda:0,cuda:1 or cpu. Each device trains one fold at a time. "
+            "Default: the setting TRAINER_DEVICE."
         ),
     ] = None,
 ) -> None:
-    """Train folds of `trainer train --queue` until stopped. After SIGTERM or Ctrl-C other workers
-    continue them.
+    """Train folds of `trainer train --queue` until you stop it. After SIGTERM or Ctrl-C, other fold
+    workers continue the folds.
 
-    Needs BROKER_URL, and the folder of the experiments on a disk shared with `trainer train`.
-    Datasets of the store also need DATABASE_URL and IMAGE_DIR; other data need the folder of the
-    pictures.
+    You need BROKER_URL, and a disk with the folder of the experiments that you share with `trainer
+    train`. For datasets of the store, you also need DATABASE_URL and IMAGE_DIR. For other data, you
+    need the folder of the pictures.
 
     Example: trainer worker --devices cuda:0,cuda:1
     """

@@ -26,7 +26,7 @@ class SteeredJob:
 
 @prints(SteeredJob)
 def pause(job: JobRef, as_json: AsJson = False) -> None:
-    """Begin no more chunks of a job; chunks in work are finished.
+    """Pause a job. Workers finish the records that they have taken, and take no more records.
 
     Example: worker pause last
     """
@@ -54,7 +54,7 @@ def resume(job: JobRef, as_json: AsJson = False) -> None:
 
 @prints(SteeredJob)
 def cancel(job: JobRef, as_json: AsJson = False) -> None:
-    """Cancel a job: its records without an outcome are not processed. Enrichments stay.
+    """Cancel a job. Records without an outcome are not processed. Enrichments stay.
 
     Example: worker cancel last
     """
@@ -73,13 +73,13 @@ def retry(
     job: JobRef,
     reason: Annotated[
         list[str] | None,
-        typer.Option(help="Only records that failed for this reason. May be repeated."),
+        typer.Option(help="Only records that failed for this reason. You can repeat this option."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Try the failed records of a job again, in the same job.
 
-    `worker failures JOB` lists them with their reasons.
+    `worker failures JOB` lists the failed records with their reasons.
 
     Example: worker retry last --reason timeout --reason host_unavailable
     """

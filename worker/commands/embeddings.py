@@ -17,7 +17,7 @@ from worker.embeddings.indexing import make_index
 from worker.embeddings.pruning import Pruned
 from worker.embeddings.pruning import prune as prune_embeddings
 
-embeddings = command_group("Look after what encoders saw: list it, prune it, index it.")
+embeddings = command_group("List, remove and index the embeddings that encoders computed.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class IndexOfEncoder:
 @embeddings.command("list")
 @prints(list[KeptEmbeddings])
 def list_(as_json: AsJson = False) -> None:
-    """List how many embeddings are kept of each encoder, and the space that they take.
+    """List the number of saved embeddings of each encoder, and their size.
 
     Example: worker embeddings list
     """
@@ -56,22 +56,27 @@ def list_(as_json: AsJson = False) -> None:
 @prints(Pruned)
 def prune(
     encoder: Annotated[
-        str | None, typer.Option(help="Only what is kept of this encoder. Default: of all.")
+        str | None,
+        typer.Option(help="Only embeddings of this encoder. Default: embeddings of all encoders."),
     ] = None,
     unused_for: Annotated[
         str | None,
         typer.Option(
             "--unseen-for",
             metavar="AGE",
-            help="Also what was not looked at for so long: days or hours, such as 365d or 12h.",
+            help=(
+                "Also remove embeddings of pictures that were last seen longer ago than this. "
+                "Give days or hours, such as 365d or 12h."
+            ),
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove embeddings of pictures that records no longer show.
+    """Remove embeddings of pictures that no record uses now.
 
-    A record shows a picture that was seen at its present address. Pictures that the harvester
-    stored stay, for trainings. To remove everything of an encoder: trainer encoders remove NAME.
+    A record uses a picture if the picture came from the record's present address. Embeddings of
+    pictures that the harvester stored are not removed, because trainings need them. To remove an
+    encoder with all its embeddings: trainer encoders remove NAME.
 
     Example: worker embeddings prune --unseen-for 365d
     """
@@ -95,8 +100,9 @@ def index(
 ) -> None:
     """Make an index of an encoder's embeddings, so that `worker similar` answers in milliseconds.
 
-    It takes about a quarter of an hour for a million embeddings, and 1 GB of Postgres' memory, and
-    locks no one out. Jobs do not need it. While there is one, keeping embeddings takes longer.
+    For a million embeddings, this takes about 15 minutes and 1 GB of the memory of Postgres. Jobs
+    can run at the same time. Jobs do not need the index. If there is an index, jobs need more time
+    to save embeddings.
 
     Example: worker embeddings index lite
     """

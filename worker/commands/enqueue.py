@@ -31,7 +31,7 @@ _RECORDS, _LOOK, _JOB = "Which records", "How to look at them", "The job"
 
 Files = Annotated[
     list[str] | None,
-    typer.Argument(metavar="FILE", help="One record ID a line; - for standard input."),
+    typer.Argument(metavar="FILE", help="One record ID per line; - for standard input."),
 ]
 Dataset = Annotated[
     str | None,
@@ -49,8 +49,8 @@ Concept = Annotated[
     str | None,
     typer.Option(
         metavar="URI|LABEL",
-        help="Records that have this concept in any dataset: its URI, or its name in any "
-        "vocabulary.",
+        help="Records that have this concept in a dataset. Give the URI of the concept, or its "
+        "label in any vocabulary.",
         rich_help_panel=_RECORDS,
     ),
 ]
@@ -58,8 +58,8 @@ Unseen = Annotated[
     bool,
     typer.Option(
         "--unseen",
-        help="Leave out records that the model has seen. Without a list or another condition: all "
-        "other records of the store.",
+        help="Leave out records that the model has already processed. If you give no file and no "
+        "other condition, the job takes all other records of the store.",
         rich_help_panel=_RECORDS,
     ),
 ]
@@ -67,7 +67,7 @@ SkipInvalid = Annotated[
     bool,
     typer.Option(
         "--skip-invalid",
-        help="Leave out lines that hold no record ID.",
+        help="Leave out lines without a valid record ID.",
         rich_help_panel=_RECORDS,
     ),
 ]
@@ -75,16 +75,17 @@ Models = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME[@VERSION]",
-        help="Another model than the active one; NAME alone is the version in service, or the only "
-        "one.",
+        help="Use this model instead of the model in service. NAME alone means the version in "
+        "service, or the only version.",
         rich_help_panel=_LOOK,
     ),
 ]
 Picture = Annotated[
     PictureChoice | None,
     typer.Option(
-        help="What to look at: Europeana's thumbnail, the provider's file, or (auto) the file "
-        "with the thumbnail as fallback. Default: thumbnail; auto if urgent.",
+        help="thumbnail: Europeana's thumbnail. media: the provider's file. auto: the file, or "
+        "the thumbnail if the file fails. Default: thumbnail. For urgent jobs, the default "
+        "is auto.",
         rich_help_panel=_LOOK,
     ),
 ]
@@ -92,8 +93,8 @@ Explain = Annotated[
     bool,
     typer.Option(
         "--explain",
-        help="Also store a heatmap of where the model looked for each enrichment, for "
-        "`worker explain`. Takes more than twice the computing time.",
+        help="Also save a heatmap for each enrichment. It shows where the model looked (see "
+        "`worker explain`). This takes more than twice the computing time.",
         rich_help_panel=_LOOK,
     ),
 ]
@@ -101,7 +102,7 @@ LookAgain = Annotated[
     bool,
     typer.Option(
         "--look-again",
-        help="Look at all pictures, also those that the encoder saw before.",
+        help="Look at all pictures again, and do not use saved embeddings.",
         rich_help_panel=_LOOK,
     ),
 ]
@@ -109,27 +110,29 @@ MaxAge = Annotated[
     str | None,
     typer.Option(
         metavar="AGE",
-        help="Look again at pictures that were seen longer ago: days or hours, such as 30d or 12h.",
+        help="Look again at pictures last seen longer ago: days or hours, such as 30d or 12h.",
         rich_help_panel=_LOOK,
     ),
 ]
 Name = Annotated[
     str | None,
-    typer.Option(help="A name for the job, by which other commands find it.", rich_help_panel=_JOB),
+    typer.Option(help="Name of the job, for use in other commands.", rich_help_panel=_JOB),
 ]
 JobPriority = Annotated[
-    Priority, typer.Option(help="Urgent jobs overtake bulk jobs.", rich_help_panel=_JOB)
+    Priority, typer.Option(help="Workers take urgent jobs before bulk jobs.", rich_help_panel=_JOB)
 ]
 IdempotencyKey = Annotated[
     str | None,
     typer.Option(
-        metavar="KEY", help="The same key again makes no second job.", rich_help_panel=_JOB
+        metavar="KEY",
+        help="The same key makes no second job.",
+        rich_help_panel=_JOB,
     ),
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Say what would be done, and write nothing.", rich_help_panel=_JOB
+        "--dry-run", help="Print what the command would do, and make no job.", rich_help_panel=_JOB
     ),
 ]
 
@@ -153,10 +156,10 @@ def enqueue(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a job of record IDs, item URIs or portal URLs; prints its ID.
+    """Make a job from record IDs, item URIs or portal URLs, and print the ID of the job.
 
-    Without a file the records come from the store: those that meet all of --dataset,
-    --data-provider, --concept and --unseen.
+    Without a file, the job takes records of the store. Choose them with --dataset, --data-provider,
+    --concept and --unseen; the job takes the records that meet all these options.
 
     Examples: worker enqueue ids.txt more.txt · cat ids.txt | worker enqueue - · worker enqueue
     --dataset dataset_3000 --name maps · worker enqueue --data-provider Rijksmuseum --unseen

@@ -43,18 +43,23 @@ class Explained:
 def explain(
     job: JobRef,
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="The page, HTML; - for standard output.")
+        str, typer.Argument(metavar="FILE", help="HTML file to write. - writes to standard output.")
     ],
     limit: Annotated[
-        int, typer.Option(min=1, max=MOST_SHOWN, help="Enrichments to show, as many of each label.")
+        int,
+        typer.Option(
+            min=1,
+            max=MOST_SHOWN,
+            help="Number of enrichments to show. Each label has the same number.",
+        ),
     ] = SHOWN,
     lang: Languages = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a page of pictures with heatmaps of where the model looked, for a job with --explain.
+    """Write a page with pictures and heatmaps that show where the model looked.
 
-    Reads the heatmaps from HEATMAP_DIR.
+    The job must have been enqueued with --explain. The heatmaps are in HEATMAP_DIR.
 
     Example: worker explain last looked_at.html
     """
@@ -106,7 +111,7 @@ def _check_heatmaps(sample: Sample, folder: Path) -> int:
 def tidy(as_json: AsJson = False) -> None:
     """Remove heatmaps that are older than a day and belong to no enrichment.
 
-    Workers that were killed or lost their chunk leave such heatmaps. So does a later job that
+    Workers that were killed leave such heatmaps. A later job also leaves such heatmaps if it
     removes or replaces an enrichment.
 
     Example: worker tidy

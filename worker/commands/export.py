@@ -36,43 +36,44 @@ Places = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="JOB FILE",
-        help="A job (ID, start of an ID, name, or last), unless --model or --since is given; then "
-        "the file, or - or nothing for standard output.",
+        help="First the job: its ID, the start of its ID, its name, or last for the newest. With "
+        "--model or --since, give no job. Then the file to write. Without a file, or with "
+        "-, the command writes to standard output.",
     ),
 ]
 Model = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME[@VERSION]", help="All enrichments of a model: of one version, or of all."
+        metavar="NAME[@VERSION]", help="All enrichments of a model. NAME alone means all versions."
     ),
 ]
 Since = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="All enrichments written or changed since a time of the database, in ISO 8601; UTC "
-        "if it names no zone. With --model only those of the model. Go back a few minutes more "
-        "than needed, because a transaction counts from its start. In EDM also enrichments whose "
-        "verdict or block changed; a second file, such as delta.removed.rdf, names the statements "
-        "to remove.",
+        help="All enrichments that were written or changed since this time, by the clock of the "
+        "database. Write the time in ISO 8601. Without a time zone, it is UTC. Choose a "
+        "time that is a few minutes earlier than you need, because a transaction counts "
+        "from its start. With --model, you get only the enrichments of this model. In EDM, "
+        "you also get enrichments whose verdict or block changed. A second file, such as "
+        "delta.removed.rdf, lists the statements to remove.",
     ),
 ]
 FileFormat = Annotated[
     Format | None,
     typer.Option(
         "--format",
-        help="csv: a table. jsonld: W3C annotations, a page a line. "
-        "edm: EDM as RDF/XML. parquet: a table with types and all columns. label-studio: "
-        "tasks, and a second file, such as tasks.config.xml, with the labelling configuration. "
-        "crowdheritage: base annotations of a campaign. Default: what the name of the file says, "
-        "else csv.",
+        help="csv: a table. jsonld: W3C annotations, one page per line. edm: EDM as RDF/XML. "
+        "parquet: a table with types and all columns. label-studio: tasks. A second file, "
+        "such as tasks.config.xml, has the labelling configuration. crowdheritage: base "
+        "annotations of a campaign. Default: the format of the file name, or csv.",
     ),
 ]
 TargetOption = Annotated[
     AnnotationTarget | None,
     typer.Option(
-        help="What annotations are about: the record, or its image if the provider's own file was "
-        "seen. Default: record."
+        help="What the annotations describe. record: the record. image: the image, if the model "
+        "saw the provider's own file. Default: record."
     ),
 ]
 
@@ -81,14 +82,21 @@ WithWrong = Annotated[
     bool,
     typer.Option(
         "--with-wrong",
-        help="Also export what more reviewers call wrong than right. The column `verdict` says so.",
+        help=(
+            "Also export enrichments that more reviewers called wrong than right. The column "
+            "`verdict` shows this."
+        ),
     ),
 ]
 
 ConfirmedOnly = Annotated[
     bool,
     typer.Option(
-        "--confirmed-only", help="Export only what reviewers call right. Goes with every format."
+        "--confirmed-only",
+        help=(
+            "Export only enrichments that reviewers called right. You can use this with every "
+            "format."
+        ),
     ),
 ]
 
@@ -106,10 +114,10 @@ def export(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write enrichments to a file: those of a JOB, of a --model, or --since a time.
+    """Write the enrichments of a job or a model, or all new enrichments, to a file.
 
-    The name of the file says the format: .csv, .jsonl, .rdf or .parquet. --json says how many were
-    written, once a file is written.
+    The ending of the file name gives the format: .csv, .jsonl, .rdf or .parquet. With --json, the
+    command prints the number of written enrichments. For this, you must name a file.
 
     Examples: worker export last enrichments.csv · worker export --model vases@2 vases.parquet ·
     worker export --since 2026-11-23T22:00Z delta.rdf

@@ -30,20 +30,20 @@ def failures(
         str | None,
         typer.Argument(
             metavar="FILE",
-            help="Write all of them to this file, as CSV; - for standard output.",
+            help="Write all failed records to this file, as CSV. - writes to standard output.",
         ),
     ] = None,
     reason: Annotated[
         list[str] | None,
-        typer.Option(help="Only records that failed for this reason. May be repeated."),
+        typer.Option(help="Only records that failed for this reason. You can repeat this option."),
     ] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the records of a job that failed: where, why, after how many attempts, and when.
+    """List the failed records of a job, with the step, the reason, the attempts and the time.
 
-    Without a file a table shows the first 200. --json prints all of them, one JSON object a line.
-    docs/reference/reasons.md says what the reasons mean.
+    Without a file, the command prints a table of the first 200 records. --json prints all records,
+    one JSON object per line. docs/reference/reasons.md explains the reasons.
 
     Examples: worker failures last · worker failures last failed.csv --reason not_found
     """

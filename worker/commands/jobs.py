@@ -22,7 +22,8 @@ from worker.jobs.prune import prune as prune_jobs
 @prints(list[JobRow])
 def jobs(
     state: Annotated[
-        list[JobState] | None, typer.Option(help="Only jobs in this state. May be repeated.")
+        list[JobState] | None,
+        typer.Option(help="Only jobs in this state. You can repeat this option."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,17 +65,20 @@ def prune(
         str,
         typer.Option(
             metavar="AGE",
-            help="Jobs that were done or cancelled so long ago: days or hours, such as 90d or 12h.",
+            help=(
+                "Only jobs that were done or cancelled longer ago than this. Give days or "
+                "hours, such as 90d or 12h."
+            ),
         ),
     ],
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove the lists of records and of failures of old jobs; enrichments and counts stay.
+    """Remove the lists of records and failures of old jobs. Enrichments and counts stay.
 
-    Such a job can no longer be exported, retried or looked through by itself, and `worker enqueue
-    --unseen` no longer leaves out what it saw. It takes seconds for ten million records, and no
-    worker waits for it.
+    After this, you can no longer export or retry one of these jobs, or list its failed records.
+    `worker enqueue --unseen` no longer leaves out the records of these jobs. For ten million
+    records, the command takes some seconds. Workers do not wait for it.
 
     Example: worker prune --older-than 90d
     """

@@ -9,10 +9,12 @@ from common.process.terminal.command import loading
 
 
 def run() -> None:
-    """Work on jobs until SIGTERM or Ctrl-C, which finish chunks or give them back.
+    """Work on jobs until SIGTERM or Ctrl-C. Then the worker finishes its records or gives them
+    back.
 
-    Needs DATABASE_URL, EUROPEANA_API_KEY and MODEL_DIR, and with BROKER_URL takes lists of other
-    systems. A database or a broker that is away is waited for. The log says what is missing.
+    You need DATABASE_URL, EUROPEANA_API_KEY and MODEL_DIR. With BROKER_URL, the worker also takes
+    lists of records from other systems. If the database or the broker does not answer, the worker
+    waits. The log says what is missing.
 
     Example: worker run
     """
@@ -32,9 +34,11 @@ def health(
         ),
     ] = False,
 ) -> None:
-    """Check that the worker on this machine is alive: exit code 0 if it is, else 1. For probes.
+    """Check that the worker on this machine is alive. If it is alive, the exit code is 0, otherwise
+    1.
 
-    Reads the file that WORKER_HEARTBEAT_FILE names.
+    Use this command for probes, for example in Kubernetes. It reads the file of the setting
+    WORKER_HEARTBEAT_FILE.
 
     Example: worker health --ready
     """

@@ -25,25 +25,25 @@ def similar(
     page: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help="Also write a page with their thumbnails; - for standard output."
+            metavar="FILE", help="HTML page to write, with thumbnails; - for standard output."
         ),
     ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Whose embeddings are compared. Default: those of the active model's encoder."
+            help="Use the embeddings of this encoder. Default: that of the model in service."
         ),
     ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Compare every embedding, also if there is an index.")
+        bool, typer.Option("--exact", help="Compare all embeddings, even if there is an index.")
     ] = False,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the records whose pictures are most like that of a record.
+    """Show the records whose pictures are most similar to the picture of a record.
 
-    Compares embeddings that were kept by jobs with a model on an encoder: all of them, unless an
-    index was made (`worker embeddings index`).
+    Jobs save embeddings if their model is on an encoder. The command compares all embeddings,
+    unless you made an index (`worker embeddings index`).
 
     Example: worker similar /2021648/0180_N_31325 --n 50 --page alike.html
     """

@@ -18,13 +18,15 @@ UNDONE = (
 @prints(JobReport)
 def status(
     job: JobRef,
-    watch: Annotated[bool, typer.Option("--watch", help="Show progress until it is done.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the progress until the job is done.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far a job has come: outcomes, reasons of failures, and what makes it slow.
+    """Show the progress of a job: outcomes, reasons for failures, and causes of delays.
 
-    Below: decisions that blocked records, and what its models said of each data provider's
-    pictures, beside what they said at promotion.
+    Also show the decisions that blocked records. For each data provider, compare the predictions in
+    the job with the predictions at promotion.
 
     Example: worker status last --watch
     """

@@ -30,7 +30,7 @@ _SET = text("""
 
 
 def pause(engine: Engine, job_id: UUID) -> None:
-    """Begin no more chunks of a job; chunks in work are finished.
+    """Pause a job. Workers finish the records that they have taken, and take no more records.
 
     Raises:
         UsageError: there is no such job, or it is over.

@@ -21,28 +21,33 @@ from common.process.web_addresses import is_safe_place, origin, split_address
 class AccessSettings(DeploymentSettings):
     desk_url: str | None = Field(
         default=None,
-        description="address under which people open the desk: https://desk.museum.example; "
-        "without one it answers to this machine alone",
+        description="Address at which people open the desk: https://desk.museum.example. Without "
+        "this address, only this machine can use the desk.",
     )
     oidc_issuer: str | None = Field(
         default=None,
-        description="address of an OpenID Connect provider that people may log in with; its login "
-        "comes back to DESK_URL/login/identity/back",
+        description="Address of an identity provider (OpenID Connect) with which people may log "
+        "in. After the login, it sends people to DESK_URL/login/identity/back.",
     )
     oidc_client_id: str | None = Field(
-        default=None, validate_default=True, description="how the provider knows the desk"
+        default=None, validate_default=True, description="ID of the desk at the identity provider."
     )
     oidc_client_secret: SecretStr | None = Field(
-        default=None, description="the desk's password at the provider, if it has one"
+        default=None,
+        description="Password of the desk at the identity provider, if the desk has a password.",
     )
     oidc_role_claim: str | None = Field(
         default=None,
-        description="claim of the ID token that names the role (viewer, reviewer, operator), or a "
-        "list with it; the provider then decides at each login",
+        description="Claim of the ID token that contains the role (viewer, reviewer, operator), "
+        "or a list with the role. If it is set, the identity provider decides the "
+        "role at each login.",
     )
     oidc_default_role: Literal["viewer", "reviewer", "operator"] | None = Field(
         default=None,
-        description="role of who comes from the provider and was not added; else they are refused",
+        description=(
+            "Role of people who log in with the identity provider but have no account. "
+            "Default: they cannot log in."
+        ),
     )
 
     @field_validator("desk_url")
@@ -96,27 +101,39 @@ class DeskSettings(
     ExperimentSettings,
 ):
     desk_institution: str | None = Field(
-        default=None, max_length=200, description="name of your institution, for certificates"
+        default=None, max_length=200, description="Name of your institution, for certificates."
     )
     desk_cache_dir: Path = Field(
-        default=Path("desk_cache"), description="keeps pictures that pages show"
+        default=Path("desk_cache"), description="Folder for the pictures that pages show."
     )
     desk_cache_bytes: int = Field(
         default=2_000_000_000,
         ge=10_000_000,
         le=10**15,
-        description="how much of them is kept; the ones unused for longest go first",
+        description=(
+            "Maximum size of this folder, in bytes. The pictures that were not used for the "
+            "longest time are removed first."
+        ),
     )
     desk_connections: int = Field(
         default=10,
         ge=2,
         le=100,
-        description="to Postgres, of a desk process; one more looks whether it answers",
+        description=(
+            "Number of connections of a desk process to Postgres. One more connection checks "
+            "whether Postgres answers."
+        ),
     )
     desk_metrics_port: int | None = Field(
-        default=None, ge=0, le=65535, description="serves metrics to Prometheus; else none"
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port for the metrics of Prometheus. Default: no metrics.",
     )
     desk_metrics_address: IPvAnyAddress = Field(
         default=IPv4Address("127.0.0.1"),
-        description="address of this machine that serves metrics; 0.0.0.0 for all, as in our image",
+        description=(
+            "Address of this machine at which metrics are available. 0.0.0.0 means all "
+            "addresses, as in our container image."
+        ),
     )

@@ -28,15 +28,16 @@ DeviceName = Annotated[str, AfterValidator(device_name)]
 
 class StoreSettings(DeploymentSettings):
     database_url: SecretStr = Field(
-        description="where Postgres is: postgresql://user:password@host/database",
+        description="Address of Postgres: postgresql://user:password@host/database",
         examples=["postgresql://user:password@host/database"],
     )
 
 
 BROKER = (
-    "where lists of other systems and hints at folds come from: redis://host:6379/0, "
-    "redis+socket:///path or amqp://; rediss:// and amqps:// check the certificate, of an "
-    "authority of your own by ?ssl_ca_certs=FILE; ?ssl_cert_reqs=none checks nothing"
+    "Address of the broker: redis://host:6379/0, redis+socket:///path or amqp://. It brings "
+    "lists of records from other systems, and messages about new folds. With rediss:// and "
+    "amqps://, the certificate is checked. For your own certificate authority, add "
+    "?ssl_ca_certs=FILE. To switch the check off, add ?ssl_cert_reqs=none."
 )
 
 
@@ -47,7 +48,9 @@ class BrokerSettings(DeploymentSettings):
 class ApiAddressSettings(DeploymentSettings):
     europeana_api_url: str = Field(
         default="https://api.europeana.eu",
-        description="address of the APIs and of the thumbnails; the sandbox has another",
+        description=(
+            "Address of the APIs and thumbnails of Europeana. The sandbox has a different address."
+        ),
     )
 
     @field_validator("europeana_api_url")
@@ -60,16 +63,16 @@ class ApiAddressSettings(DeploymentSettings):
 
 class ApiSettings(ApiAddressSettings):
     europeana_api_key: SecretStr = Field(
-        description="sent as X-Api-Key, never stored or logged; get one at "
-        "https://apis.europeana.eu",
+        description="Your key for the APIs, sent as X-Api-Key. It is never stored or logged. Get "
+        "a key at https://apis.europeana.eu",
     )
 
 
 class PublicPagesSettings(DeploymentSettings):
     public_url: str | None = Field(
         default=None,
-        description="address of `desk serve --public`, where anyone reads where a statement comes "
-        "from; annotations then link to it",
+        description="Address of `desk serve --public`, where everyone can see the origin of a "
+        "statement. If it is set, annotations link to this address.",
     )
 
     @field_validator("public_url")
@@ -82,29 +85,33 @@ class PublicPagesSettings(DeploymentSettings):
 
 class PublisherSettings(ApiSettings, PublicPagesSettings):
     europeana_auth_url: str = Field(
-        description="issuer of tokens that may write annotations, which Europeana tells you with "
-        "the write access: https://auth.europeana.eu/auth/realms/europeana",
+        description="Address of the service that issues tokens for writing annotations. "
+        "Europeana gives you this address with the write access: "
+        "https://auth.europeana.eu/auth/realms/europeana",
         examples=["https://auth.europeana.eu/auth/realms/europeana"],
     )
     europeana_client_id: str = Field(
-        description="the client that Europeana gave you with the write access",
+        description="ID of the client that Europeana gave you with the write access.",
         examples=["my-museum"],
     )
     europeana_client_secret: SecretStr = Field(
-        description="the password of that client, never stored or logged"
+        description="Password of this client. It is never stored or logged."
     )
     publish_per_second: int = Field(
         default=5,
         ge=1,
         le=1_000,
-        description="requests that change annotations, of all publishers together, in any second",
+        description=(
+            "Maximum number of requests per second that change annotations, for all publishers "
+            "together."
+        ),
     )
     publish_patience: float = Field(
         default=60.0,
         ge=1.0,
         le=3_600.0,
-        description="seconds until an annotation whose answer was lost is looked for; Europeana's "
-        "index needs time",
+        description="If the answer to a new annotation was lost, the publisher searches for the "
+        "annotation after this number of seconds. Europeana's index needs this time.",
     )
 
     @field_validator("europeana_auth_url")
@@ -116,59 +123,76 @@ class PublisherSettings(ApiSettings, PublicPagesSettings):
 
 
 class ImageSettings(ApiAddressSettings):
-    image_dir: Path = Field(default=Path("image_store"), description="where pictures are kept")
+    image_dir: Path = Field(default=Path("image_store"), description="Folder for pictures.")
     fetch_contact: str = Field(
         default="https://github.com/europeana",
-        description="page or address in the User-Agent, for hosts that want to reach you",
+        description=(
+            "Web page or e-mail address that is sent in the User-Agent. Operators of image "
+            "hosts can use it to contact you."
+        ),
     )
     fetch_allow_addresses: str = Field(
         default="",
-        description="networks that may be fetched from although they are not public, with commas "
-        "between them: 127.0.0.0/8",
+        description="Networks that are not public, but from which pictures may be fetched. "
+        "Separate networks with commas: 127.0.0.0/8,10.0.0.0/8",
     )
     fetch_requests_per_second: float = Field(
         default=4.0,
         ge=SLOWEST,
         le=FASTEST,
-        description="to one image host; a host that complains gets fewer",
+        description=(
+            "Maximum number of requests per second to one image host. If the host complains, "
+            "the number is lower."
+        ),
     )
     fetch_requests_at_a_time: int = Field(
-        default=2, ge=1, le=1_000, description="to one image host"
+        default=2,
+        ge=1,
+        le=1_000,
+        description="Maximum number of requests at the same time to one image host.",
     )
     fetch_per_address_factor: int = Field(
         default=4,
         ge=1,
         le=1_000,
-        description="how many times the limits of one image host an IP address gets, which many "
-        "hosts may share",
+        description="Several image hosts may share one IP address. The limits of an IP address "
+        "are the limits of one host, multiplied by this number.",
     )
     fetch_thumbnails_per_second: float = Field(
         default=50.0,
         ge=SLOWEST,
         le=FASTEST,
-        description="from Europeana, all workers together: what bulk jobs are bound by; raise it "
-        "if you may",
+        description="Maximum number of thumbnails per second from Europeana, for all workers "
+        "together. This limits the speed of bulk jobs. If Europeana allows it, use a "
+        "higher number.",
     )
 
 
 class ModelSettings(DeploymentSettings):
-    model_dir: Path = Field(default=Path("models"), description="where promoted models are kept")
+    model_dir: Path = Field(default=Path("models"), description="Folder for promoted models.")
 
 
 class HeatmapSettings(DeploymentSettings):
     heatmap_dir: Path = Field(
         default=Path("heatmaps"),
-        description="where jobs with --explain keep heatmaps; `worker tidy` removes unused ones",
+        description=(
+            "Folder for the heatmaps of jobs with --explain. `worker tidy` removes unused heatmaps."
+        ),
     )
 
 
 class TrainerSettings(DeploymentSettings):
     trainer_device: DeviceName = Field(
-        default="auto", description="as `WORKER_DEVICE`; `--devices` goes before it"
+        default="auto",
+        description=(
+            "Device for training, with the same values as `WORKER_DEVICE`. If you give "
+            "`--devices`, this setting is ignored."
+        ),
     )
 
 
 class ExperimentSettings(DeploymentSettings):
     experiment_dir: Path = Field(
-        default=Path("experiments"), description="where trainings are, whose reports the desk shows"
+        default=Path("experiments"),
+        description="Folder of the experiments. The desk shows their reports.",
     )

@@ -27,7 +27,11 @@ BACKGROUND_CONNECTIONS = 10
 
 class HealthSettings(DeploymentSettings):
     worker_heartbeat_file: Path | None = Field(
-        default=None, description="touched every few seconds, read by `worker health`; else none"
+        default=None,
+        description=(
+            "File that the worker updates every few seconds and `worker health` reads. "
+            "Default: no file."
+        ),
     )
 
 
@@ -40,66 +44,94 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         default_factory=lambda: available_cores() + max(1, available_cores() // 2),
         ge=1,
         le=1_000,
-        description="chunks in work at a time: while some wait for hosts, others keep cores busy; "
-        "and as many again of records that were put off; "
-        f"a worker opens at most twice as many connections to Postgres, and "
-        f"{BACKGROUND_CONNECTIONS} more",
+        description="Number of chunks that a worker processes at the same time. A chunk is a "
+        "group of up to 256 records. While some chunks wait for hosts, others use "
+        "the processor. The same number of chunks can be added for records that were "
+        "put off. A worker opens up to two connections to Postgres per chunk of this "
+        f"number, and {BACKGROUND_CONNECTIONS} more.",
     )
     worker_connections: int = Field(
-        default=16, ge=1, le=1_000, description="downloads at a time, a chunk"
+        default=16,
+        ge=1,
+        le=1_000,
+        description="Number of downloads at the same time, for each chunk.",
     )
     worker_batch_size: int | None = Field(
         default=None,
         ge=1,
         le=65_536,
-        description="pictures classified together; else what suits the device",
+        description=(
+            "Number of pictures that are classified together. Default: a number that fits the "
+            "device."
+        ),
     )
     worker_runtime: Literal["auto", "torch", "onnx"] = Field(
-        default="auto", description="what computes; auto measures both and takes the faster"
+        default="auto",
+        description=(
+            "Library that computes the model. auto: measure both libraries and use the faster "
+            "library."
+        ),
     )
     worker_device: DeviceName = Field(
         default="auto",
-        description="auto: the card with the fewest of our processes, else the CPU; cuda: the "
-        "same, and without a card the worker ends; cuda:N: that card; cpu",
+        description="auto: the GPU with the fewest processes of this product, or the CPU if "
+        "there is no GPU. cuda: the same, but the worker ends if there is no GPU. "
+        "cuda:N: the GPU with this number. cpu: the CPU.",
     )
     worker_cache_dir: Path | None = Field(
         default=None,
-        description="keeps models in the form of other runtimes; else a folder in MODEL_DIR",
+        description="Folder for models in the format of other runtimes. Default: a folder in "
+        "MODEL_DIR.",
     )
     worker_metrics_port: int | None = Field(
-        default=None, ge=0, le=65535, description="serves metrics to Prometheus; else none"
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port for the metrics of Prometheus. Default: no metrics.",
     )
     worker_metrics_address: IPvAnyAddress = Field(
         default=IPv4Address("127.0.0.1"),
-        description="address of this machine that serves metrics; 0.0.0.0 for all, as in our image",
+        description=(
+            "Address of this machine at which metrics are available. 0.0.0.0 means all "
+            "addresses, as in our container image."
+        ),
     )
     worker_grace_seconds: float = Field(
         default=25,
         ge=1,
         le=LONGEST,
-        description="from SIGTERM to the end: chunks are finished, or given back in time",
+        description=(
+            "Seconds between SIGTERM and the end of the process. In this time, the worker "
+            "finishes its chunks or gives them back."
+        ),
     )
     worker_lease_seconds: float = Field(
         default=120,
         ge=2,
         le=LONGEST,
-        description="a worker silent for this long has lost its chunk",
+        description="If a worker does not report for this number of seconds, it loses its chunk.",
     )
     worker_ask_seconds: float = Field(
         default=5,
         ge=0.1,
         le=LONGEST,
-        description="an idle worker looks for work so often, at least; a new job wakes it sooner",
+        description=(
+            "Maximum number of seconds until an idle worker looks for work again. A new job "
+            "wakes it earlier."
+        ),
     )
     worker_sweep_seconds: float = Field(
         default=5,
         ge=0.1,
         le=LONGEST,
-        description="between two looks for chunks of lost workers",
+        description="Seconds between two searches for chunks of lost workers.",
     )
     worker_retry_delays: str = Field(
         default="60,600,3600,21600,57600",
-        description="seconds before each new try of a record that failed for a passing reason",
+        description=(
+            "If the reason for a failure may pass, the record is tried again after these "
+            "numbers of seconds."
+        ),
     )
 
     @field_validator("worker_retry_delays")

@@ -211,7 +211,10 @@ def _own_options(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Settings file. Default: enrichment.toml in this folder or the next one above.",
+            help=(
+                "Settings file. Default: enrichment.toml in this folder or in the nearest "
+                "folder above it."
+            ),
         ),
     ] = None,
     version: Annotated[

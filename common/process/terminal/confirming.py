@@ -7,7 +7,7 @@ import typer
 
 from common.errors import EnrichmentError, UsageError
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def confirm(question: str) -> None:

@@ -13,11 +13,12 @@ Languages = Annotated[
     typer.Option(
         "--lang",
         metavar="LANGUAGES",
-        help="Languages of labels, the best first: de,fr. If a label has none of them, it is in "
-        "English; if it has no English form, in any language. Default: English.",
+        help="Languages of labels, your preferred language first: de,fr. If a concept has no "
+        "label in these languages, you see its English label. If it has no English label, "
+        "you see a label in any language. Default: English.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")]
 
 
 def check_output_file(file: str, *, force: bool) -> None:

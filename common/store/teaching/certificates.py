@@ -54,11 +54,13 @@ def sentence_of(audit: Proved) -> str:
     which = (
         f"{audit.label[0].upper()}{audit.label[1:]} enrichments" if audit.label else "Enrichments"
     )
-    right = audit.right_ones or 0
+    whose, right = audit.data_provider or audit.title, audit.right_ones or 0
     seen = in_percent(right / audit.sample).replace(".0 ", " ")
+    if audit.sample == audit.rows:
+        return f"{which} of {whose}: {right:,} of all {audit.rows:,} were judged right ({seen})."
     return (
-        f"{which} of {audit.data_provider or audit.title}: {right:,} of {audit.sample:,} drawn "
-        f"at random were right ({seen}). With {100 * AUDIT_CONFIDENCE:.0f} % confidence, at least "
+        f"{which} of {whose}: {right:,} of {audit.sample:,} drawn at random were right ({seen}). "
+        f"With {100 * AUDIT_CONFIDENCE:.0f} % confidence, at least "
         f"{in_percent(audit.precision or 0)} of all {audit.rows:,} are right."
     )
 

@@ -6,7 +6,7 @@ named instead. A reviewer who cannot tell adds no label. Where one reviewer name
 another one calls it wrong or too general, the record is disputed and teaches nothing.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -40,21 +40,6 @@ class TaughtLabels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerdictCount:
-    """What was said of a data provider's records; its name is empty if it is unknown.
-
-    `verdicts` counts all standing ones, `records` those that were judged. `labelled` are records
-    with a label for a model of one concept a picture, `disputed` those that reviewers disagree on.
-    """
-
-    data_provider: str
-    verdicts: int
-    records: int
-    labelled: int
-    disputed: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class JudgedProvider:
     """A data provider whose records were judged, outside audits."""
 
@@ -63,7 +48,7 @@ class JudgedProvider:
     reviewers: int
 
 
-_JUDGED = """
+_LABELS = text("""
     WITH said AS (
         SELECT verdict.record_id, verdict.concept_uri, verdict.said, verdict.judged_at,
                CASE verdict.said WHEN 'right' THEN verdict.concept_uri
@@ -73,7 +58,7 @@ _JUDGED = """
           AND (verdict.audit_id IS NULL OR audit.state = 'closed')
     ), judged AS (
         SELECT said.record_id, coalesce(record.data_provider, '') AS data_provider,
-               count(*) AS verdicts, min(said.judged_at) AS judged_at,
+               min(said.judged_at) AS judged_at,
                coalesce(array_agg(DISTINCT label ORDER BY label) FILTER (WHERE label IS NOT NULL),
                         '{}') AS labels,
                coalesce(array_agg(DISTINCT concept_uri)
@@ -85,16 +70,8 @@ _JUDGED = """
         SELECT *, labels && denied OR (:single AND cardinality(labels) > 1) AS is_disputed
         FROM judged
     )
-"""
-_LABELS = text(f"""{_JUDGED}
     SELECT record_id, data_provider, labels, is_disputed FROM decided
     ORDER BY judged_at, record_id COLLATE "C"
-""")
-_COUNTS = text(f"""{_JUDGED}
-    SELECT data_provider, CAST(sum(verdicts) AS bigint) AS verdicts, count(*) AS records,
-           count(*) FILTER (WHERE cardinality(labels) > 0 AND NOT is_disputed) AS labelled,
-           count(*) FILTER (WHERE is_disputed) AS disputed
-    FROM decided GROUP BY data_provider ORDER BY 2 DESC, 1
 """)
 _PROVIDERS = text(f"""
     SELECT record.data_provider AS name, count(DISTINCT verdict.record_id) AS records,
@@ -142,12 +119,6 @@ def taught_labels(
         disputed=sum(row.is_disputed for row in rows),
         unlabelled=sum(not row.labels for row in rows),
     )
-
-
-def count_verdicts(connection: Connection) -> Mapping[str, VerdictCount]:
-    """What was said of each data provider's records, of the most verdicts first."""
-    rows = connection.execute(_COUNTS, {"data_provider": None, "single": True}).mappings()
-    return {row["data_provider"]: VerdictCount(**row) for row in rows}
 
 
 def judged_providers(connection: Connection) -> list[JudgedProvider]:

@@ -46,10 +46,6 @@ class VerdictImport:
     fates: Mapping[ItemFate, int]
     report: str
 
-    @property
-    def imported(self) -> int:
-        return self.fates.get(ItemFate.IMPORTED, 0)
-
 
 @dataclass(frozen=True)
 class _Store:

@@ -36,7 +36,7 @@ def read_verdicts(path: Path) -> list[ForeignVerdict | ItemFinding]:
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is no file of verdicts: {error}. Give an export of Label Studio (JSON) or "
-            "CrowdHeritage (JSON-LD), or a file of `desk verdicts export`."
+            "CrowdHeritage (JSON-LD), or a file from `desk verdicts export`."
         ) from error
     return [each for number, item in enumerate(items, 1) for each in _read(reader, number, item)]
 

@@ -446,6 +446,14 @@ def test_what_was_changed_after_the_plan_is_not_drawn(filled, desk, visit):
     assert filled.rows("SELECT 1 FROM audit") == []
 
 
+def test_a_certificate_of_all_enrichments_needs_no_confidence(filled, desk, visit):
+    visit.log_in(desk.url, VI)
+    visit.page.goto(f"{desk.url}/audits/{closed(filled, 60, 57)}/certificate")
+    shown = visit.page.locator("article").inner_text()
+    assert "57 of all 60 were judged right" in shown.replace("\xa0", " ")
+    assert "confidence" not in shown.replace("hide the model's confidence", "")
+
+
 def test_a_certificate_names_the_institution_and_its_own_address(filled, visit, tmp_path):
     audit = closed(filled, 5, 5)
     with served_desk(tmp_path, DESK_INSTITUTION="Museum of <Things>") as desk:

@@ -110,6 +110,7 @@ def test_the_list_tells_the_life_of_each_statement(museum: Museum, desk: ServedD
     assert 'href="http://data.europeana.eu/annotation/000004"' in page.text
     one = viewer.get(f"/publish/statements?state=refused&provider={MUSEUM}&concept={uri('map')}")
     assert one.text.count("where it comes from") == 1
+    assert "map : refused since" in words(viewer.get(f"/records{MAPS[0]}"))
     assert "No statement fits" in words(viewer.get("/publish/statements?concept=http://x.org/x"))
     assert viewer.get("/publish/statements?state=x").status_code == 400
 

@@ -86,8 +86,7 @@ def test_a_certificate_is_told_of_the_rows_that_its_audit_froze(
     certify(shelf, "/1/a", "/1/b")
     sentence = (
         "vases v1: Certificate of audit 3, for the enrichments that vases v1 had written by "
-        "2026-11-24. Map enrichments of vases v1: 2 of 2 drawn at random were right (100 %). "
-        "With 95 % confidence, at least 100.0 % of all 2 are right."
+        "2026-11-24. Map enrichments of vases v1: 2 of all 2 were judged right (100 %)."
     )
     assert told(promises_of(engine, by_job)) == [sentence]
     (of_model,) = told(promises_of(engine, Selection(model="vases", version=1)))

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, Engine
 from common.store.session import open_store
 from common.store.teaching.verdicts import (
     count_judged,
-    count_verdicts,
     judged_providers,
     taught_labels,
 )
@@ -90,18 +89,6 @@ def test_labels_of_one_data_provider_come_in_the_order_of_judging(connection: Co
     assert [each.record_id for each in found] == ["/1/c", "/1/b", "/1/a"]
     assert {each.data_provider for each in found} == {"Museum"}
     assert found[0].concepts == (uri("map"),)
-
-
-def test_verdicts_are_counted_by_data_provider(connection: Connection) -> None:
-    say(connection, "/1/a", "map")
-    say(connection, "/1/a", "map", "wrong", by=2)
-    say(connection, "/1/b", "map")
-    say(connection, "/1/c", "map", "cannot_tell")
-    say(connection, "/1/other", "map", provider=None)
-    found = count_verdicts(connection)
-    assert list(found) == ["Museum", ""]
-    museum = found["Museum"]
-    assert (museum.verdicts, museum.records, museum.labelled, museum.disputed) == (4, 3, 1, 1)
 
 
 def test_providers_are_told_with_their_judged_records(connection: Connection) -> None:
