@@ -48,9 +48,7 @@ def similar(
     Example: worker similar /2021648/0180_N_31325 --n 50 --page alike.html
     """
     if page == STANDARD_OUTPUT and as_json:
-        raise UsageError(
-            "With --json and --page, give a FILE, because standard output cannot hold both."
-        )
+        raise UsageError("With --json, give --page a FILE: only one can go to standard output.")
     if page is not None:
         check_output_file(page, force=force)
     engine = open_store()
