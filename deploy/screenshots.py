@@ -114,7 +114,7 @@ def _publish(page: Page, address: str) -> None:
     consent.get_by_role("button", name="It consents").click()
     page.goto(f"{address}/publish")
     page.get_by_label("Data provider").fill(TO_PROVE)
-    page.get_by_label("A certificate must prove").fill(str(LEAST_PROVED))
+    page.get_by_label("Minimum precision of certificates").fill(str(LEAST_PROVED))
     page.get_by_role("button", name="Make a plan").click()
     page.get_by_text("Europeana was asked on").wait_for(timeout=SLOW)
     _take(page, "plan")

@@ -44,7 +44,7 @@ PAGES = {
     f"/prove?provider={quote(OURS)}&concept={quote(MAP, safe='')}": "Prove",
     "/publish": "There is no plan yet",
     "/publish/statements": "No statement fits",
-    "/publish/withdraw": "Name one of these",
+    "/publish/withdraw": "Choose one model",
     "/models/test@1.jsonld": "prov:SoftwareAgent",
     "/decide": "Decide",
     "/data": "Datasets",

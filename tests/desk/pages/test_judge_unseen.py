@@ -52,7 +52,8 @@ def test_what_cannot_be_loaded_is_not_ticked_among_look_alikes(
     visit.page.goto(desk.url + "/judge")
     visit.press("ArrowRight", "ArrowRight", "l")
     dialog = visit.page.locator("dialog.alike")
-    expect(dialog.get_by_role("heading")).to_have_text("These look alike. Do they show map?")
+    heading = "These pictures look alike. Do they show map?"
+    expect(dialog.get_by_role("heading")).to_have_text(heading)
     expect(dialog.locator(".about")).to_contain_text(f"Title of {RECORDS[2]}")
     for record in RECORDS[:2]:
         expect(dialog.locator(f"input[value='{record}']")).to_be_disabled()

@@ -180,7 +180,7 @@ def test_retiring_a_model_says_how_many_statements_lose_their_grounds(museum: Mu
     retired = CliRunner().invoke(app, ["models", "retire", "audited@1"])
     assert retired.exit_code == 0
     said = " ".join(retired.stderr.split())
-    assert "7 published statements have lost their grounds" in said
+    assert "7 published statements are no longer confirmed, certified or allowed" in said
     assert "publisher sync" in said
 
 
@@ -192,8 +192,8 @@ def test_a_decision_that_ends_grounds_offers_the_withdrawal(
     operator = Caller(desk, OPERATOR)
     form = {"decided": "blocked", "concept": uri("map"), "reason": "too general"}
     after = operator.get(operator.post("/decisions", form).headers["location"])
-    assert "7 published statements have lost their grounds" in words(after)
+    assert "7 published statements are no longer confirmed, certified or allowed" in words(after)
     undone = operator.post("/decisions/2/undo").headers["location"]
     assert "grounds" not in words(operator.get(undone))
     undone = operator.post("/decisions/1/undo").headers["location"]
-    assert "7 published statements have lost their grounds" in words(operator.get(undone))
+    assert "7 published statements are no longer confirmed" in words(operator.get(undone))

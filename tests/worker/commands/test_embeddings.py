@@ -51,7 +51,7 @@ def test_similar_records_are_a_table_json_or_a_page(
     monkeypatch.setenv("EUROPEANA_API_URL", "http://127.0.0.1:1")
     page = tmp_path / "page.html"
     assert "3 records written" in run("similar", "/1/r10", "--n", "3", "--page", str(page)).stderr
-    assert page.read_text().count("no picture at hand") == 4
+    assert page.read_text().count("picture not available") == 4
 
 
 @pytest.mark.parametrize(

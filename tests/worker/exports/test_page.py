@@ -103,7 +103,7 @@ def test_what_cannot_be_shown_is_told_in_words(explained: Shelf, folder: Path) -
     next(folder.glob("*/*.jpg")).unlink()
     done = explain(explained.jobs["vases 1"], "-")
     assert "1 of 8 heatmaps are not in" in done.stderr
-    assert done.stdout.count("heatmap not at hand") == 1
+    assert done.stdout.count("heatmap not available") == 1
     assert explain(explained.jobs["coins 1"], "-").exit_code == 2
 
 

@@ -64,13 +64,13 @@ def test_each_card_has_its_similarity_and_link_in_order(tmp_path: Path) -> None:
     assert [float(each) for each in re.findall(r"<p>([0-9.]+) <span>", text)] == [
         0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.93
     ]  # fmt: skip
-    assert text.count("no picture at hand") == 2
+    assert text.count("picture not available") == 2
     assert "provider&#39;s file, seen 2026-11-25" in text
     assert "12,345 pictures" in text
 
 
 def test_it_says_whether_all_were_compared(tmp_path: Path) -> None:
-    assert "every one of them was compared" in written(tmp_path / "a.html")
+    assert "pictures;\n  all compared." in written(tmp_path / "a.html")
     assert "found by an index, which may miss some" in written(tmp_path / "b.html", is_exact=False)
 
 
