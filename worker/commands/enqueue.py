@@ -265,9 +265,7 @@ def _preview(
     left_out = _left_out(preview.duplicates, preview.seen, rejected)
     size = f"{counted(preview.total, 'record')} in {counted(preview.chunks, 'chunk')}"
     would = f"{size} would be enqueued for {preview.model}{left_out}."
-    unknown = (
-        f" Not in the store: {preview.unknown:,}; a worker would ask Europeana about these records."
-    )
+    unknown = f" Not in the store: {preview.unknown:,}; a worker would ask Europeana for these."
     asked = unknown if preview.unknown else ""
     console.print(f"{would}{asked} Nothing was written.", soft_wrap=True)
     _warn_of_other_pictures(preview.pictures)

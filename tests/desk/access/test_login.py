@@ -313,7 +313,7 @@ def test_who_comes_back_from_the_provider_is_limited_by_address(
         departure = desk.begin(origin=origin)
         answer = provider.login(departure.address)
         assert back(departure.cookie, answer).number
-        with pytest.raises(LoginRefusedError, match="began elsewhere"):
+        with pytest.raises(LoginRefusedError, match="began in another browser"):
             back(departure.cookie, {"state": "forged", "code": "x"})
     provider.token_answer = (400, b'{"error": "invalid_grant"}')
     asked = len(provider.token_requests)

@@ -107,7 +107,7 @@ def test_two_draws_at_once_are_two_attempts(gallery: Gallery) -> None:
         (0, MUSEUM, "1 to 2,000"),
         (MOST_DRAWN + 1, MUSEUM, "1 to 2,000"),
         (RECORDS + 1, MUSEUM, "A sample of 121 is too large: the audit has only 120"),
-        (1, "Nobody", "there are 0 such enrichments"),
+        (1, "Nobody", "the audit has only 0 enrichments"),
     ],
 )
 def test_a_sample_is_of_the_rows(

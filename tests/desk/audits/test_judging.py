@@ -41,7 +41,7 @@ def test_only_how_many_are_judged_is_told_while_it_is_open(gallery: Gallery) -> 
 def test_only_drawn_rows_of_an_open_audit_are_judged(gallery: Gallery) -> None:
     audit_id = gallery.draw()
     row = gallery.drawn(audit_id)[0]
-    with pytest.raises(UsageError, match=f"{PAINTING} of {row.record_id} was not drawn"):
+    with pytest.raises(UsageError, match=f"{PAINTING} of {row.record_id} is not in the sample"):
         gallery.judge(audit_id, replace(row, concept_uri=PAINTING))
     with gallery.engine.connect() as connection:
         check_open(connection, audit_id, [(row.record_id, MAP)])

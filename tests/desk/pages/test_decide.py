@@ -150,7 +150,7 @@ def test_a_wrong_form_decides_nothing_and_says_why(filled, desk, visit):
         ({"reason": "x" * 2_001}, "2,000 are allowed"),
         ({"concept": "http://x.org/none"}, "There is no concept"),
         ({"provider": "\x01"}, "not the name of a data provider"),
-        ({"decided": "refused", "provider": ""}, "Name the data provider"),
+        ({"decided": "refused", "provider": ""}, "Give the name of the data provider"),
     ):
         answer = visit.send("/decisions", **(right | changed))
         assert answer.status == 400

@@ -163,7 +163,7 @@ def test_what_is_wrong_stands_beside_its_field_and_the_form_stays(filled, desk, 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("ids", "no record", "line holds no record ID"),
+        ("ids", "no record", "line has no record ID"),
         ("provider", "Nobody", "The store has no record of the data provider"),
         ("ids", "", "Choose the records"),
     ],

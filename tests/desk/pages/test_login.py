@@ -228,7 +228,7 @@ def test_the_way_back_belongs_to_the_browser_that_departed(
     other = Caller(desk_with_provider)
     answer = other.get(backs[0].removeprefix(desk_with_provider.url))
     assert answer.status_code == 403
-    assert "began elsewhere" in answer.text
+    assert "began in another browser" in answer.text
     assert SESSION not in other.session.cookies
     assert len(museum.rows("SELECT 1 FROM desk_session")) == 1
 

@@ -302,7 +302,7 @@ def test_only_what_was_drawn_is_judged_and_in_its_own_audit(filled, desk, visit)
     visit.page.goto(f"{desk.url}/audits/{audit}")
     fields = {"id": str(uuid4()), "concept": MAP, "said": "right", "instead": "", "model": ""}
     to = f"/audits/{audit}/verdicts"
-    assert "was not drawn" in visit.send(to, record=str(stranger), **fields).text
+    assert "is not in the sample" in visit.send(to, record=str(stranger), **fields).text
     kept = filled.say(ANN, min(chosen), MAP, VerdictKind.RIGHT, audit_id=audit)
     withdrawn = visit.send(f"/audits/{other}/verdicts/withdraw", id=str(kept))
     assert json.loads(withdrawn.text)["withdrawn"] == 0

@@ -141,7 +141,7 @@ def test_a_withdrawal_says_the_numbers_and_what_stays(museum: Museum, desk: Serv
     operator = Caller(desk, OPERATOR)
     form = {"model": "audited@1", "reason": "trained on the wrong pictures"}
     question, after = confirmed(operator, "/publish/withdraw", form)
-    assert "7 statements are published of this" in question
+    assert "7 statements are published in this selection" in question
     assert "Statements that reviewers or other certificates confirm stay" in question
     assert "6 statements will be withdrawn. 1 statement stays" in words(after)
     assert "being withdrawn" in words(after)
@@ -149,7 +149,7 @@ def test_a_withdrawal_says_the_numbers_and_what_stays(museum: Museum, desk: Serv
     question, after = confirmed(
         operator, "/publish/withdraw", {"provider": MUSEUM, "reason": "they asked"}
     )
-    assert "1 statement is published of this. All of them" in question
+    assert "1 statement is published in this selection. All these" in question
     assert museum.rows("SELECT state, count(*) FROM publication GROUP BY 1") == [("withdrawing", 7)]
 
 
@@ -163,7 +163,7 @@ def test_a_withdrawal_says_the_numbers_and_what_stays(museum: Museum, desk: Serv
         ({"audit": "x"}, "which is not a number"),
         ({"job": "x"}, "not the ID of a job"),
         ({"concept": "http://x.org/none"}, "There is no concept"),
-        ({"audit": "1", "reason": " "}, "Say why"),
+        ({"audit": "1", "reason": " "}, "Give the reason"),
     ],
 )
 def test_a_wrong_withdrawal_ends_no_grounds(

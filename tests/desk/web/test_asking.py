@@ -111,8 +111,9 @@ def test_a_role_that_may_not_is_told_so_on_a_page_and_nothing_is_done(
     assert answer is not None
     assert answer.status == 403
     assert visit.page.get_by_role("heading").inner_text() == "Not allowed"
-    assert "needs the role operator; your account has the role reviewer" in visit.page.inner_text(
-        "main"
+    assert (
+        "needs the role operator, but your account has the role reviewer"
+        in visit.page.inner_text("main")
     )
     refused = Caller(desk, "reviewer").post("/jobs/steer", {"action": "pause", "job": str(job)})
     assert refused.status_code == 403

@@ -239,7 +239,7 @@ def settle_a_job(engine: Engine, said: dict[str, dict[str, tuple[int, ...]]]) ->
 def test_an_unknown_model_is_answered_with_those_that_exist(engine: Engine, command: str) -> None:
     answers = {
         "large": "There is no model large; there are: other, small.",
-        "small@9": "Model small has no version 9, but: 1, 2.",
+        "small@9": "Model small has no version 9. It has: 1, 2.",
         "../small": "is not the name of a model",
     }
     for reference, message in answers.items():
@@ -274,7 +274,7 @@ def test_retiring_the_active_model_warns(engine: Engine) -> None:
     assert other.stdout == "Retired: other v1. It was not in service.\n"
     assert "No model serves" not in other.stderr
     small = models("retire", "small")
-    assert small.stdout == "Retired: small v2. It served: all.\n"
+    assert small.stdout == "Retired: small v2. It was in service for: all.\n"
     assert "To bring it back: trainer models activate small@2" in small.stderr
     assert "No model serves all records now" in small.stderr
     assert _active(engine) == []

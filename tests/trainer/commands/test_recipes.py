@@ -42,7 +42,7 @@ def test_a_head_has_its_few_settings() -> None:
         ({"weights": IMAGENET}, "head", "recipe head takes no --weights"),
         ({"encoder": "tiny", "epochs": 3, "mixup": 0.2}, None, "takes no --epochs, --mixup: "),
         ({"encoder": "tiny", "image_augmentation": 0.5}, "head", "takes no --img-aug"),
-        ({"encoder": "tiny", "group_by": "picture"}, None, "head takes no --group-by: it fits"),
+        ({"encoder": "tiny", "group_by": "picture"}, None, "head takes no --group-by: it trains"),
         ({"encoder": "tiny"}, "scratch", "recipe scratch takes no --encoder; only"),
         ({"weights": IMAGENET, "drop_doubtful": True}, None, "fine-tune takes no --drop-do"),
         ({"encoder": "tiny", "folds": 1}, None, "--folds must be 2 or more"),

@@ -273,7 +273,7 @@ def test_heads_are_fitted_by_the_process_of_the_command(trainer: Trainer, way: l
     where = ["--data-dir", str(trainer.data), "--vocab-json", str(trainer.vocabulary)]
     result = CliRunner().invoke(app, ["train", *where, "--encoder", "tiny", *way])
     assert result.exit_code == 2
-    assert "leave out --devices and --queue" in " ".join(result.stderr.split())
+    assert "Leave out --devices and --queue" in " ".join(result.stderr.split())
 
 
 def test_two_processes_do_not_train_the_same_experiment(trainer: Trainer) -> None:

@@ -126,7 +126,7 @@ def test_data_beyond_the_limit_is_refused_before_anything_is_deleted(
     data: TrainingData, tmp_path: Path
 ) -> None:
     cached(data, SMALL, tmp_path / "cache")
-    with pytest.raises(DatasetError, match="more than the 0.00 GB of a cache.*--input-size"):
+    with pytest.raises(DatasetError, match="a cache has at most 0.00 GB.*--input-size"):
         cached(data, Preprocessing(size=64), tmp_path / "cache", max_bytes=12 * PICTURE)
     assert len(list((tmp_path / "cache").glob("*.uint8"))) == 1
 

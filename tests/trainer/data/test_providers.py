@@ -71,7 +71,7 @@ def test_where_they_cannot_the_reason_is_said() -> None:
     five = TrainingSettings(folds=5)
     settings, said = with_grouping(five, given_by("a", "b", "c"), given=("folds",))
     assert settings == five
-    assert "3 are too few for 5 folds" in said
+    assert "3 providers are too few for 5 folds" in said
     only_one = with_counts([("a", (5, 0)), ("b", (5, 0)), ("c", (5, 5))])
     settings, said = with_grouping(TrainingSettings(), only_one, given=())
     assert settings == TrainingSettings()

@@ -48,7 +48,7 @@ def table(data: TrainingData, tmp_path: Path) -> Path:
 def test_a_fold_comes_back(table: Path, data: TrainingData) -> None:
     fold = read_fold(table, 1, data.examples)
     assert (fold.training.tolist(), fold.test.tolist()) == ([0, 3], [1, 4])
-    with pytest.raises(ModelError, match="lists other pictures"):
+    with pytest.raises(ModelError, match="are not the pictures"):
         read_fold(table, 1, data.examples[:-1])
 
 

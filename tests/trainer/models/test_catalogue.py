@@ -39,7 +39,7 @@ def test_a_name_means_the_version_in_service(engine: Engine) -> None:
     ("reference", "message"),
     [
         ("large", "There is no model large; there are: small"),
-        ("small@3", "Model small has no version 3, but: 1, 2"),
+        ("small@3", "Model small has no version 3. It has: 1, 2"),
         ("../small", "expected NAME or NAME@VERSION"),
     ],
 )

@@ -123,7 +123,7 @@ MISFITS: list[tuple[object, list[str], int, str]] = [
     ({"0": "toy", "1": "map", "2": "textile"}, [], 1, "does not fit resnet18 with the 3"),
     ({"0": "toy", "2": "map"}, [], 2, "not a class index"),
     (["toy", "map"], [], 2, "not a class index"),
-    ({"0": "toy", "1": "toy"}, [], 2, "each of them once"),
+    ({"0": "toy", "1": "toy"}, [], 2, "no label twice"),
     ({"0": "toy", "1": "ship"}, [], 2, "no concept for ship"),
     (MAP_AND_TOY, ["--architecture", "resnet34"], 1, "another architecture"),
     (MAP_AND_TOY, ["--class-index", "/nowhere.json"], 2, "/nowhere.json"),

@@ -72,7 +72,7 @@ def test_it_says_how_many_are_written_and_right(page: Path, prospect: Prospect) 
     assert f"Of 320 records like these, {said.written} would get a concept." in text
     label, most = max(prospect.proposal.effects.items(), key=lambda each: each[1].written)
     assert f"Of the {most.written} that get {label} , at least {int(0.9 * most.written)}" in text
-    assert f"for {said.unlike} of 320 pictures" in text
+    assert f"these were {said.unlike} of 320 pictures" in text
     assert "trainer promote heads --ensemble" in text
     for line in (*prospect.proposal.promise.in_words(), str(prospect.proposal.description.rule)):
         assert line in text

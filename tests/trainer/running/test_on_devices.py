@@ -62,7 +62,7 @@ def test_a_fold_that_fails_ends_the_others_and_says_why(labelled: Path) -> None:
 def test_a_process_that_is_killed_is_told_from_one_that_fails(labelled: Path) -> None:
     results = run_side_by_side([0, 1], begun(labelled), devices=[CPU, CPU])
     threading.Thread(target=_kill_one_child).start()
-    with pytest.raises(EnrichmentError, match="was killed, perhaps because memory"):
+    with pytest.raises(EnrichmentError, match="was killed, perhaps because there was not"):
         list(results)
     assert not multiprocessing.active_children()
 

@@ -61,7 +61,7 @@ def test_a_new_provider_is_compared_with_the_worst() -> None:
     text = about_new_providers({"Museum": _scores(), "Attic": _scores(accurate=20)})
     assert "is Attic, with an accuracy of 0.40" in text
     assert "1 in 3" in text
-    assert f"With fewer than {ENOUGH} left-out providers" in text
+    assert f"fewer than {ENOUGH} providers were left out" in text
     assert "an audit" in text
 
 

@@ -39,10 +39,10 @@ def test_known_records_are_counted_and_warned_of(engine: Engine, tmp_path: Path)
     knowing(engine, tmp_path, FamiliarPictures.of(RECORDS[:4], []))
     result = evaluated("--dataset", "plain")
     assert result.exit_code == 0, result.output
-    assert "6 pictures of dataset plain; the model knows 4 of them" in result.stdout
+    assert "6 pictures of dataset plain; the model knows 4 of these pictures" in result.stdout
     assert result.stderr.splitlines()[-1] == (
-        "WARNING: small v1 was trained on or measured by 4 of these 6 pictures, so the scores are "
-        "too good for new pictures. Leave them out: --only-unseen"
+        "WARNING: 4 of these 6 pictures were used to train or to test small v1, so the scores are "
+        "too high. Leave these pictures out: --only-unseen"
     )
     told = evaluated("--dataset", "plain", "--json")
     assert json.loads(told.stdout)["known"] == 4
@@ -63,7 +63,7 @@ def test_nothing_left_is_an_error(engine: Engine, tmp_path: Path) -> None:
     knowing(engine, tmp_path, FamiliarPictures.of(RECORDS, []))
     result = evaluated("--dataset", "plain", "--only-unseen")
     assert result.exit_code == 1
-    assert "all 6 pictures of dataset plain, so no picture is left" in result.stderr
+    assert "All 6 pictures of dataset plain were used to train or to test" in result.stderr
     assert result.stdout == ""
 
 

@@ -77,8 +77,8 @@ def test_broken_promises_are_named_at_the_end() -> None:
 def test_what_holds_and_what_is_too_rare_is_counted_at_the_end() -> None:
     check = _check({"maps": _effect(100, 99), "toys": _effect(0, 0)})
     assert promise_in_a_line(check) == (
-        "The promise holds for 1 of 2 concepts; 1 concept cannot be judged: "
-        "too few pictures have it."
+        "The promise holds for 1 of 2 concepts; 1 concept cannot be judged, "
+        "because there are too few pictures."
     )
     assert (
         promise_in_a_line(_check({"maps": _effect(100, 99)}))

@@ -31,7 +31,7 @@ def job_id(engine: Engine, records: list[str]) -> UUID:
 def test_a_table_shows_the_first_and_says_how_many_there_are(job_id: UUID) -> None:
     shown = failures("last")
     assert shown.stdout.count("not_found") == 200
-    assert "The first 200 of 250 failed records." in shown.stderr
+    assert "These are the first 200 of 250 failed records." in shown.stderr
     assert "Next" not in shown.stderr
     assert "These records fail again until you remove the cause." in " ".join(shown.stderr.split())
 

@@ -115,7 +115,7 @@ def test_pictures_of_another_kind_than_the_models_are_warned_about(
 ) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE model SET picture_source = 'media'"))
-    warning = "The model was trained on the providers' files, the job looks at Europeana's thumb"
+    warning = "The model was trained on the providers' files, but the job looks at Europeana's th"
     for arguments, warned in (((), True), (("--dry-run",), True), (("--picture", "auto"), False)):
         assert worker("enqueue", "--unseen", *arguments) == 0
         assert (warning in worker.err) == warned, arguments
@@ -239,7 +239,7 @@ def test_enqueueing_says_who_works_on_it(
     tell(engine, WorkerState(name="host:2"))
     cancel(engine, UUID(worker.out.strip()))
     worker("enqueue", "--unseen")
-    assert "1 worker finds it within seconds." in worker.err
+    assert "1 worker finds the job within seconds." in worker.err
 
 
 def test_the_next_command_can_be_typed_as_it_is_named(
@@ -272,7 +272,7 @@ def test_what_keeps_workers_from_a_job_is_told(
     broker = WorkerProblem(what="the broker is away", seconds=9, stops=False)
     tell(engine, WorkerState(name="host:1", problems=(broker,), idle_seconds=0))
     worker("status", "last")
-    assert ". It works on." in worker.out
+    assert ". The worker continues to work." in worker.out
     claim(engine, UUID(json.loads(_status(worker, "last"))["job_id"]), 1)
     worker("status", "last")
     assert "256 records were in work with a worker that is no longer alive." in worker.out
@@ -306,7 +306,7 @@ def test_a_watched_job_survives_a_database_that_blinks(
         assert run.stderr
         assert b"running: 0 of 600 records" in run.stderr.readline()
         services.postgres.stop()
-        while b"Waiting until it answers" not in (line := run.stderr.readline()):
+        while b"until the database answers" not in (line := run.stderr.readline()):
             assert line
         services.postgres.start()
         cancel(engine, UUID(job))

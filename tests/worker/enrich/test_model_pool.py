@@ -155,11 +155,11 @@ def test_a_model_is_refused_if_the_store_says_that_it_is_on_another_encoder(
     thresholds: dict[str, float | None] = dict.fromkeys(CONCEPTS, 0.5)
     first = promote_on(engine, tmp_path, encoder, name="one", thresholds=thresholds)
     second = promote_on(engine, tmp_path, other, name="two", thresholds=thresholds)
-    with pytest.raises(ModelError, match="on different encoders"), pool.use(first, second):
+    with pytest.raises(ModelError, match="use different encoders"), pool.use(first, second):
         pass
     with engine.begin() as connection:
         connection.execute(text("UPDATE model SET encoder_id = 2 WHERE name = 'one'"))
-    said = f"is on the encoder {encoder.identity[:12]}..., but the store says that it is on"
+    said = f"uses the encoder {encoder.identity[:12]}.... In the store, it uses"
     with pytest.raises(ModelError, match=said), ModelPool(engine, tmp_path).use(first):
         pass
     pool.close()

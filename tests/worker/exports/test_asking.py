@@ -125,7 +125,7 @@ def test_a_job_that_nobody_knows_is_refused(engine: Engine) -> None:
 @pytest.mark.parametrize(
     ("places", "options", "message"),
     [
-        ([], {}, "Say what to export"),
+        ([], {}, "Choose what to export"),
         ([str(JOB)], {"model": "vases"}, "either a JOB, or --model"),
         ([str(JOB), "out.csv"], {"since": "2026-11-23"}, "either a JOB, or --model"),
         ([str(JOB), "a", "b"], {}, "one FILE, not 2: a b"),

@@ -159,7 +159,7 @@ def test_a_record_that_has_moved_was_seen_by_either_id(
             text("INSERT INTO record_alias VALUES ('/0/old', :present)"), {"present": records[0]}
         )
     jobs.enqueue(engine, ["/0/old"])
-    with pytest.raises(UsageError, match="seen all of them"):
+    with pytest.raises(UsageError, match="seen all records"):
         jobs.enqueue(engine, [records[0], "/0/old"], JobOptions(unseen=True))
 
 

@@ -67,5 +67,5 @@ def test_a_lost_connection_is_made_again(engine: Engine, monkeypatch: pytest.Mon
 def test_behind_a_pooler_that_lends_sessions_nobody_listens(pooled: Engine) -> None:
     with capture_logs() as logs, listening_on(pooled, Event()) as listener:
         wait_for(lambda: not listener.is_alive())
-    assert ["a pooler stands before Postgres" in entry["event"] for entry in logs] == [True]
+    assert ["leads to a pooler" in entry["event"] for entry in logs] == [True]
     assert not listener.has_died

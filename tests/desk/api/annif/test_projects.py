@@ -114,7 +114,7 @@ def test_an_unknown_field_is_refused(url, files, fields, name):
         f"{url}projects/drawn/suggest", data=fields, files=files, timeout=PATIENCE
     )
     problem = check_problem(answer, 422)
-    assert f"unknown fields: {name}. Fields: text, limit," in problem
+    assert f"unknown fields: {name}. Known fields: text, limit," in problem
 
 
 def test_malformed_json_is_a_bad_request(url):
@@ -197,7 +197,7 @@ def test_learning_saves_verdicts_in_the_name_of_the_token(client, museum):
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        ({"text": BOOK, "subjects": [{"uri": MAP}]}, "Document 2 names no record"),
+        ({"text": BOOK, "subjects": [{"uri": MAP}]}, "Document 2 has no record ID"),
         ({"text": "/1/lost", "subjects": [{"uri": MAP}]}, "The record /1/lost is not in the store"),
         ({"text": KNOWN, "subjects": [{"uri": "vase"}]}, "The concept vase is not in the store"),
         ({"record": "vase 1", "subjects": [{"uri": MAP}]}, "Document 2: "),

@@ -180,7 +180,7 @@ def test_a_changed_folder_is_refused(engine: Engine, shared: Path, tmp_path: Pat
 
 def test_a_folder_says_itself_what_a_checkpoint_needs(shared: Path, tmp_path: Path) -> None:
     wrong = models("import", shared, "--name", "x", "--input-size", 3)
-    assert (wrong.exit_code, "needs --name alone" in wrong.stderr) == (2, True)
+    assert (wrong.exit_code, "give only --name" in wrong.stderr) == (2, True)
     (tmp_path / "c.pth").touch()
     wrong = models("import", tmp_path / "c.pth", "--name", "x")
     assert (wrong.exit_code, "needs --architecture" in wrong.stderr) == (2, True)
