@@ -156,7 +156,7 @@ def _checked(given: str, what: str, *, longest: int) -> str:
             raise UsageError(f"The {what} has {len(bare):,} characters; {longest:,} are allowed.")
         if unfit := UNFIT.search(re.sub(r"[\t\r\n]", " ", bare)):
             raise UsageError(
-                f"The {what} holds the character {unfit[0]!r}, which no text may hold."
+                f"The {what} contains the character {unfit[0]!r}, which is not allowed."
             )
     return bare
 

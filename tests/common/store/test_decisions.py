@@ -89,10 +89,10 @@ def test_a_list_says_who_and_why_also_of_accounts_that_were_forgotten(store: Eng
         ("", "x", "data provider is empty"),
         ("\x85 ", "x", "data provider is empty"),
         ("x" * 301, "x", "301 characters"),
-        ("a\x9bb", "x", "holds the character"),
+        ("a\x9bb", "x", "contains the character"),
         ("Uffizi", " ", "reason is empty"),
-        ("Uffizi", "\0", "holds the character"),
-        ("Uffizi", "\ud800", "holds the character"),
+        ("Uffizi", "\0", "contains the character"),
+        ("Uffizi", "\ud800", "contains the character"),
     ],
 )
 def test_texts_that_are_none_are_refused(

@@ -44,7 +44,7 @@ def test_a_failed_record_is_known_by_its_former_id(shelf: Shelf) -> None:
     shelf.execute(RENAMED, present="/1/present")
     shelf.execute(FAILED, job=job, record_id="/1/old")
     (told,) = differences(shelf.engine, job)
-    assert told.startswith("1 of them was found by an earlier job")
+    assert told.startswith("1 of these enrichments was found by an earlier job")
 
 
 def test_a_record_that_was_enqueued_under_two_ids_is_told_of(shelf: Shelf) -> None:

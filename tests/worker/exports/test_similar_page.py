@@ -70,7 +70,7 @@ def test_each_card_has_its_similarity_and_link_in_order(tmp_path: Path) -> None:
 
 
 def test_it_says_whether_all_were_compared(tmp_path: Path) -> None:
-    assert "pictures;\n  all compared." in written(tmp_path / "a.html")
+    assert "pictures, all compared." in written(tmp_path / "a.html")
     assert "found by an index, which may miss some" in written(tmp_path / "b.html", is_exact=False)
 
 

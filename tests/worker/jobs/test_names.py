@@ -22,10 +22,10 @@ def test_names_in_any_language_are_good(name: str | None) -> None:
             "k" * 4000,
             r"The name 'k{40}'\.\.\. has 4,000 characters. It must not have more than 200",
         ),
-        ("a\0", r"holds the character '\\x00'"),
-        ("a\nb", r"holds the character '\\n'"),
-        ("\x1b[31m", r"holds the character '\\x1b'"),
-        ("a\udcff", r"holds the character '\\udcff'"),
+        ("a\0", r"contains the character '\\x00'"),
+        ("a\nb", r"contains the character '\\n'"),
+        ("\x1b[31m", r"contains the character '\\x1b'"),
+        ("a\udcff", r"contains the character '\\udcff'"),
     ],
 )
 def test_others_are_refused_with_a_message(name: str, said: str) -> None:
@@ -42,7 +42,7 @@ def test_a_job_checks_its_names(field: str) -> None:
 @pytest.mark.parametrize("field", ["dataset", "data_provider", "concept"])
 def test_a_selection_checks_its_names(field: str) -> None:
     RecordSelection(**{field: "a" * MAX_CONDITION})
-    with pytest.raises(UsageError, match=r"holds the character '\\x00'"):
+    with pytest.raises(UsageError, match=r"contains the character '\\x00'"):
         RecordSelection(**{field: "a\0"})
 
 
@@ -104,7 +104,7 @@ def test_what_names_no_job_is_refused(engine: Engine, text: str) -> None:
 
 @pytest.mark.usefixtures("_three_jobs")
 def test_of_a_start_that_is_too_short_the_least_is_said(engine: Engine) -> None:
-    with pytest.raises(UsageError, match="prefix or name. A prefix has at least 4 characters."):
+    with pytest.raises(UsageError, match="prefix or name of a job. A prefix has at least 4 characters."):
         find_job(engine, "bbb")
 
 
@@ -113,7 +113,7 @@ def test_a_start_of_several_ids_lists_them(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE job SET name = NULL WHERE name = 'aaaa'"))
     with pytest.raises(
-        UsageError, match=r"(?s)'aaaa' names 2 jobs.*aaaa2222.*done.*aaaa1111.*maps"
+        UsageError, match=r"(?s)'aaaa' fits 2 jobs.*aaaa2222.*done.*aaaa1111.*maps"
     ):
         find_job(engine, "aaaa")
 

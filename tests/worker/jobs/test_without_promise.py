@@ -50,8 +50,8 @@ def test_providers_that_a_model_learned_nothing_from_are_counted(
     )
     assert list(told.data_providers) == ["Prado", "Uffizi"]
     assert str(told) == (
-        "The accuracy of test v1 is not guaranteed for Prado (150), Uffizi (50): it was not tested "
-        "on their records."
+        "The accuracy of test v1 is not guaranteed for Prado (150), Uffizi (50), because it was not "
+        "tested on their records."
     )
     assert jobs.preview(engine, museums).unpromised == [told]
 
@@ -146,7 +146,7 @@ def test_of_many_providers_the_ten_with_most_records_are_named() -> None:
         models=("a v1", "b v1"), data_providers=providers, counted=2000, is_sample=False
     )
     assert "museum 0 (100), museum 1 (99)" in str(told)
-    assert "museum 9 (91) and 3 more: it was not tested" in str(told)
+    assert "museum 9 (91) and 3 more, because it was not tested" in str(told)
 
 
 def test_of_a_job_with_routes_each_model_is_held_to_its_own_records(

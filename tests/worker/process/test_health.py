@@ -37,7 +37,7 @@ def test_a_beating_heart_is_alive_until_it_stops(path: Path) -> None:
         time.sleep(0.01)
     check_alive(path, ready=True)
     beating.stop()
-    with pytest.raises(EnrichmentError, match="is not there"):
+    with pytest.raises(EnrichmentError, match="There is no file"):
         check_alive(path)
 
 
