@@ -137,10 +137,10 @@ def groundless_words(connection: Connection) -> str:
     number = groundless(connection)
     if not number:
         return ""
-    lost = counted(number, "published statement has", "published statements have")
+    lost = counted(number, "published statement is", "published statements are")
     return (
-        f"{lost} lost their grounds. The process publisher run withdraws them. "
-        "If it does not run: publisher sync"
+        f"{lost} no longer confirmed, certified or allowed. The process publisher run withdraws "
+        "them. If this process is not running, type: publisher sync"
     )
 
 

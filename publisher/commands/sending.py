@@ -54,8 +54,8 @@ def send(
         )
     if sent.to_withdraw:
         console.print(
-            f"{sent.to_withdraw:,} published statements have lost their grounds. "
-            "To withdraw them: publisher sync",
+            f"{sent.to_withdraw:,} published statements are no longer confirmed, certified "
+            "or allowed. To withdraw them: publisher sync",
             soft_wrap=True,
         )
 

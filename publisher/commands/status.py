@@ -74,8 +74,8 @@ def status(
     _print_states("In all", found.states)
     if found.to_withdraw:
         console.print(
-            f"{found.to_withdraw:,} published statements have lost their grounds. "
-            "To withdraw them: publisher sync",
+            f"{found.to_withdraw:,} published statements are no longer confirmed, certified "
+            "or allowed. To withdraw them: publisher sync",
             soft_wrap=True,
         )
 

@@ -36,9 +36,9 @@ def old(engine: Engine) -> UUID:
 def test_it_says_what_it_would_remove_and_asks(engine: Engine, old: UUID) -> None:
     refused = worker("prune", "--older-than", "90d")
     assert refused.exit_code == 2
-    assert "of 1 job (2 records), which ended 90d ago or earlier?" in str(refused.exception or "") + (
-        words(refused)
-    )
+    assert "of 1 job (2 records), which ended 90d ago or earlier?" in str(
+        refused.exception or ""
+    ) + (words(refused))
     assert jobs.status(engine, old).failed == 1
 
 

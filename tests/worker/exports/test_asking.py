@@ -52,7 +52,7 @@ def test_the_name_of_the_file_says_the_format(
 @pytest.mark.parametrize(
     ("file", "asked", "message"),
     [
-        ("out.parquet", "csv", "in the format parquet, but --format is csv"),
+        ("out.parquet", "csv", "for the format parquet, but --format is csv"),
         ("out.txt", None, "shows no known format"),
         ("out.json", None, "shows no known format"),
     ],

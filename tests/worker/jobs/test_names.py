@@ -104,7 +104,9 @@ def test_what_names_no_job_is_refused(engine: Engine, text: str) -> None:
 
 @pytest.mark.usefixtures("_three_jobs")
 def test_of_a_start_that_is_too_short_the_least_is_said(engine: Engine) -> None:
-    with pytest.raises(UsageError, match="prefix or name of a job. A prefix has at least 4 characters."):
+    with pytest.raises(
+        UsageError, match="prefix or name of a job. A prefix has at least 4 characters."
+    ):
         find_job(engine, "bbb")
 
 
@@ -112,9 +114,7 @@ def test_of_a_start_that_is_too_short_the_least_is_said(engine: Engine) -> None:
 def test_a_start_of_several_ids_lists_them(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE job SET name = NULL WHERE name = 'aaaa'"))
-    with pytest.raises(
-        UsageError, match=r"(?s)'aaaa' fits 2 jobs.*aaaa2222.*done.*aaaa1111.*maps"
-    ):
+    with pytest.raises(UsageError, match=r"(?s)'aaaa' fits 2 jobs.*aaaa2222.*done.*aaaa1111.*maps"):
         find_job(engine, "aaaa")
 
 

@@ -50,8 +50,8 @@ def test_providers_that_a_model_learned_nothing_from_are_counted(
     )
     assert list(told.data_providers) == ["Prado", "Uffizi"]
     assert str(told) == (
-        "The accuracy of test v1 is not guaranteed for Prado (150), Uffizi (50), because it was not "
-        "tested on their records."
+        "The accuracy of test v1 is not guaranteed for Prado (150), Uffizi (50), because it was "
+        "not tested on their records."
     )
     assert jobs.preview(engine, museums).unpromised == [told]
 
