@@ -33,6 +33,10 @@ NEVER = {
     r"\bare the least\b": "say you need at least",
     r"\b[Ss]omebody\b": "say someone, or name the person: `a curator`",
     r"\bany more\b": "say no longer",
+    r"\b(anew|once more)\b": "say again",
+    r"\b(beforehand|in the meantime)\b": "say when: `before the export`",
+    r"\bBesides\b": "say also",
+    r"\bat hand\b": "say available",
     r"\b[Mm]eanwhile\b": "say when: `during the export`, `before that`",
 }
 PAGES = sorted(

@@ -1,7 +1,7 @@
 """The metrics of a worker process, for Prometheus: records by outcome, seconds by stage, work in
 progress. What all workers have to do is in the store: `worker.store_gauges.py` asks it.
 
-Series that are known beforehand begin at 0: Prometheus sees no rise in what begins at 1.
+Series that are known at the start begin at 0: Prometheus sees no rise in what begins at 1.
 """
 
 from collections.abc import Iterable, Mapping

@@ -31,7 +31,7 @@ class SearchQuery:
     """A search and its order; a cursor is valid only with the same query.
 
     `europeana_id` is the cheapest stable order. A random one is `random_SEED,europeana_id`. Without
-    a seed the server shuffles anew for each page; without the ID, records at equal positions are
+    a seed the server shuffles again for each page; without the ID, records at equal positions are
     lost.
     """
 

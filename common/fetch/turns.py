@@ -77,7 +77,7 @@ class PoliteQueue(Generic[Item]):
         while self._due and self._due[0][0] <= time.monotonic():
             due_at, _, host = heapq.heappop(self._due)
             if self._due_at.get(host) != due_at:
-                continue  # it was moved forward in the meantime
+                continue  # it was moved forward before this
             turn = self._next_of(host)
             if turn is not None:
                 return turn

@@ -1,7 +1,7 @@
 """The grounds of a statement: what must hold so that it may stand at Europeana.
 
 A ground is the confirmation of reviewers, or a certificate that covers the enrichment and proves
-the precision that the plan asks for. Besides, the data provider consents, no decision blocks the
+the precision that the plan asks for. The data provider also consents, no decision blocks the
 concept, and reviewers do not call it wrong or too general. A withdrawal ends the grounds that are
 older than it; what reviewers confirm later is a new ground.
 """

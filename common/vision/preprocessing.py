@@ -64,7 +64,7 @@ class Preprocessing:
         import torch
 
         rows = torch.frombuffer(pixels.rows, dtype=torch.uint8)
-        # A batch of one that says by its strides that channels are last: torch packs no pixel anew.
+        # A batch of one that says by its strides that channels are last: torch copies no pixel.
         batch = rows.view(1, pixels.height, pixels.width, 4).permute(0, 3, 1, 2)
         return _rgb(batch) if pixels.is_square else _squared(batch, self.square)
 

@@ -192,7 +192,7 @@ class IdentityProvider:
         try:
             return jwt.decode(signed, self._discovery.keys(), registry=registry)
         except InvalidKeyIdError:
-            return jwt.decode(signed, self._discovery.keys(anew=True), registry=registry)
+            return jwt.decode(signed, self._discovery.keys(fresh=True), registry=registry)
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         subject = str(claims["sub"])

@@ -66,18 +66,18 @@ class Discovery:
                 self._places = time.monotonic(), self._read_places(self._fetch(url))
             return self._places[1]
 
-    def keys(self, *, anew: bool = False) -> KeySet:
+    def keys(self, *, fresh: bool = False) -> KeySet:
         """The keys with which the provider signs.
 
         Args:
-            anew: fetch them even if they are cached, because a key was missing.
+            fresh: fetch them even if they are cached, because a key was missing.
 
         Raises:
             LoginRefusedError: the provider cannot be reached, or its keys cannot be read.
         """
         url = self.places().keys
         with self._turn():
-            if anew or self._keys is None or _is_old(self._keys[0]):
+            if fresh or self._keys is None or _is_old(self._keys[0]):
                 try:
                     found = KeySet.import_key_set(self._fetch(url))  # type: ignore[arg-type]
                 except (JoseError, ValueError, KeyError, TypeError) as error:

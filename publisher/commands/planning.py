@@ -21,7 +21,9 @@ SHOWN = 5  # statements of the sample
 OnlyProvider = Annotated[
     str | None, typer.Option(metavar="NAME", help="Only records of this data provider.")
 ]
-OnlyConcept = Annotated[str | None, typer.Option(metavar="URI", help="Only this concept.")]
+OnlyConcept = Annotated[
+    str | None, typer.Option(metavar="URI", help="Only statements with this concept.")
+]
 
 
 Precision = Annotated[

@@ -128,7 +128,7 @@ def _train_fold(
     machine: str,
     on_epoch: Callable[[Epoch], None],
 ) -> FoldResult:
-    """The work of a fold's process; it reads settings and data anew."""
+    """The work of a fold's process; it reads settings and data again."""
     settings, data = experiment.settings(), read_again(experiment.dataset())
     if differences := experiment.differences(settings.pinned(), data):
         raise EnrichmentError(

@@ -2,7 +2,7 @@
 
 Folds are independent, so the numbers are those of a training in sequence (on a CPU: with as many
 threads). The processes are forked from one that has imported what a fold needs and has opened no
-device. So each opens its device anew, and none waits for imports. They send messages through a
+device. So each opens its own device, and none waits for imports. They send messages through a
 pipe: every epoch, then the result or the error. When the process that started them ends, they end
 too, even if it is killed.
 

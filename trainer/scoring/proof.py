@@ -11,7 +11,7 @@ ranks are tested from first to last by the fallback procedure (Wiens, 2003, Phar
 Statistics 2, 211-215; one of the graphs of Learn then Test, https://arxiv.org/abs/2110.01052). A
 few ranks, the starts, each have an equal share of the allowed error. A rank that passes gives all
 the error that it was tested at to the next rank. A rank that fails uses it up, and the tests begin
-anew at the next start. So an early mistake costs some error, but does not end the tests. This is
+again at the next start. So an early mistake costs some error, but does not end the tests. This is
 also valid if a higher threshold does not have a higher precision.
 
 In November 2026 it was compared with a single sequence from two starts, a grid with a union bound,

@@ -1,7 +1,7 @@
 """The teacher: a process that retrains heads as the desk asks, one request after another.
 
 A teacher leases a request while it works on it. If it dies, the lease runs out, and the next
-teacher begins anew: the same examples give the same model.
+teacher begins again: the same examples give the same model.
 """
 
 import signal

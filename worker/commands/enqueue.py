@@ -110,7 +110,7 @@ MaxAge = Annotated[
     str | None,
     typer.Option(
         metavar="AGE",
-        help="Look again at pictures last seen longer ago: days or hours, such as 30d or 12h.",
+        help="Look again at pictures that were last analysed longer ago, such as 30d or 12h.",
         rich_help_panel=_LOOK,
     ),
 ]
@@ -125,7 +125,7 @@ IdempotencyKey = Annotated[
     str | None,
     typer.Option(
         metavar="KEY",
-        help="The same key makes no second job.",
+        help="If you send the same key again, no second job is made.",
         rich_help_panel=_JOB,
     ),
 ]

@@ -31,7 +31,7 @@ def similar(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Use the embeddings of this encoder. Default: that of the model in service."
+            help="Use the embeddings of this encoder. Default: the encoder of the model in service."
         ),
     ] = None,
     exact: Annotated[
@@ -42,7 +42,7 @@ def similar(
 ) -> None:
     """Show the records whose pictures are most similar to the picture of a record.
 
-    Jobs save embeddings if their model is on an encoder. The command compares all embeddings,
+    Jobs save embeddings if their model uses an encoder. The command compares all embeddings,
     unless you made an index (`worker embeddings index`).
 
     Example: worker similar /2021648/0180_N_31325 --n 50 --page alike.html

@@ -28,7 +28,7 @@ from worker.ledger.finish import ChunkResults, NewlySeen
 
 @dataclass(kw_only=True)
 class ChunkOutcome(ChunkResults):
-    """What each record of a chunk came to, and what of it may be needed once more.
+    """The result of each record of a chunk, and the parts that may be needed again.
 
     `looked` are the records whose pictures were looked at, in the order of `newly_seen`. `pictures`
     maps image URLs to the classified pixels, for predictions that are to be explained.

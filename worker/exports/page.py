@@ -97,7 +97,7 @@ def _picture(path: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class SimilarCard:
-    """A record to show; `image` is a data URI, empty if there is no picture at hand."""
+    """A record to show; `image` is a data URI, empty if no picture is available."""
 
     record_id: str
     page: str

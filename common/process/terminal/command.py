@@ -261,6 +261,6 @@ def give_up_output(error: OSError) -> str:
         words = "The output cannot be written, since its disk is full. Make room there."
     else:
         raise error
-    with suppress(OSError):  # else the interpreter tries once more at its end, and complains
+    with suppress(OSError):  # else the interpreter tries again at its end, and complains
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return words

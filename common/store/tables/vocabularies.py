@@ -12,7 +12,7 @@ from common.store.tables.base import Base
 
 
 class KeptVocabulary(Base):
-    """A version of a vocabulary. It never changes: what is imported anew is the next version.
+    """A version of a vocabulary. It never changes: the next import is the next version.
 
     `source` says where it came from, for people. `fingerprint` is that of `Vocabulary`.
     """

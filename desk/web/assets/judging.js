@@ -197,7 +197,7 @@ class Judging {
     if (card && (isBack || to === this.to)) this.put(card, isBack ? {} : { ...fields, words }, fields.id);
   }
 
-  // Show the verdicts that colleagues, or other windows, gave in the meantime.
+  // Show the verdicts that colleagues, or other windows, gave since the page was loaded.
   async lookAgain() {
     if (queue.read().length) return;
     const ids = this.cards.map(card => card.dataset.id + card.dataset.said);
