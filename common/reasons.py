@@ -67,8 +67,8 @@ _WAIT = (
 )
 _GONE = "The host may be gone: if this stays, use --picture auto and tell the provider."
 _BUSY = f"The host is overloaded: lower FETCH_REQUESTS_AT_A_TIME. {_WAIT}"
-_OURS = "If the host is yours, name it in FETCH_ALLOW_ADDRESSES."
-_LIST = "Look the record up at Europeana; if it is gone, leave it out."
+_OURS = "If the host is yours, add its network to FETCH_ALLOW_ADDRESSES."
+_LIST = "Search the record at Europeana; if it does not exist, leave it out."
 
 _R, _F, _D, _C, _W = Stage
 _WELL, _COMPLAINT, _FAILURE, _NOTHING = HostSignal
@@ -78,7 +78,7 @@ class Reason(_Row, Enum):
     """Each: stage, retry, signal about the host, meaning, advice."""
 
     # the record
-    UNKNOWN_RECORD = (_R, _FINAL, _WELL, "Europeana knows no record of this ID", _LIST)
+    UNKNOWN_RECORD = (_R, _FINAL, _WELL, "Europeana has no record with this ID", _LIST)
     DELETED = (_R, _FINAL, _WELL, "Europeana has deleted the record", _LIST)
     UNREADABLE_ANSWER = (
         *(_R, _FINAL, _WELL, "the Record API describes the record in a form that we do not know"),
@@ -86,83 +86,73 @@ class Reason(_Row, Enum):
     )
     API_UNAVAILABLE = (_R, _SOON, _WELL, "the API does not answer, or its quota is used up", _WAIT)
     NO_PICTURE = (
-        *(
-            _R,
-            _FINAL,
-            _WELL,
-            "the record names no file and no thumbnail, or not what was asked for",
-        ),
+        *(_R, _FINAL, _WELL, "the record has no file or thumbnail, or not the chosen kind"),
         "Nothing to fetch: use --picture auto, or leave these records out.",
     )
     # the URL
     INVALID_URL = (
-        *(_F, _FINAL, _WELL, "no host, a malformed host or port, a number as host, a user name"),
+        *(_F, _FINAL, _WELL, "no host, a wrong host or port, a number as host, or a user name"),
         "The record's link is malformed: tell the provider.",
     )
     UNSUPPORTED_SCHEME = (
-        *(_F, _FINAL, _WELL, "neither http nor https: ftp, file, data, or no URL at all"),
-        "The record's link is no web link: tell the provider.",
+        *(_F, _FINAL, _WELL, "not an http or https URL: ftp, file, data, or other text"),
+        "The record's link is not a web link: tell the provider.",
     )
     ADDRESS_REFUSED = (
-        *(
-            _F,
-            _FINAL,
-            _NOTHING,
-            "the host has no public address, nor one that is allowed; judged anew in each run",
-        ),
+        *(_F, _FINAL, _NOTHING, "the address is not public and not allowed; checked in each run"),
         f"The link leads into a private network. {_OURS}",
     )
     PORT_REFUSED = (
-        *(_F, _FINAL, _NOTHING, "an unusual port of a public address; judged anew in each run"),
-        f"Only ports 80, 443, 8080 and 8443 are asked. {_OURS}",
+        *(_F, _FINAL, _NOTHING, "an unusual port of a public address; checked again in each run"),
+        f"Only ports 80, 443, 8080 and 8443 are allowed. {_OURS}",
     )
     # the way there
-    DNS = (_F, _DAYS, _FAILURE, "the name does not resolve, or not in time", _GONE)
+    DNS = (_F, _DAYS, _FAILURE, "the DNS does not find the host, or not in time", _GONE)
     CONNECT = (_F, _SOON, _FAILURE, "no address of the host accepts a connection in time", _GONE)
     TLS = (
         *(_F, _FINAL, _FAILURE, "the certificate or the encryption is not acceptable"),
         "The certificate is not valid: tell the provider, or use --picture auto.",
     )
-    CONNECTION_LOST = (_F, _SOON, _FAILURE, "the host broke the connection off", _WAIT)
+    CONNECTION_LOST = (_F, _SOON, _FAILURE, "the host closed the connection too early", _WAIT)
     BAD_RESPONSE = (
         *(_F, _FINAL, _FAILURE, "the answer is not HTTP"),
         "The host does not speak HTTP: tell the provider.",
     )
     TOO_MANY_REDIRECTS = (_F, _FINAL, _WELL, "a loop, or a chain of more than five", _LINK)
     HOST_UNAVAILABLE = (
-        *(_F, _UNASKED, _WELL, "not asked: the host failed, or asked us to wait, just before"),
-        f"The host failed or asked us to wait, so these were not asked for. {_WAIT}",
+        *(_F, _UNASKED, _WELL, "not requested, because the host just failed or asked us to wait"),
+        f"The host failed or asked us to wait, so these pictures were not requested. {_WAIT}",
     )
     HOST_SLOW = (
-        *(_F, _UNASKED, _WELL, "not waited for: the chunk's other pictures had come long before"),
+        *(_F, _UNASKED, _WELL, "not waited for, because the other pictures came much earlier"),
         _WAIT,
     )
     CANCELLED = (_F, _SOON, _NOTHING, "the run was stopped", _WAIT)
     # the status
     NOT_FOUND = (_F, _FINAL, _WELL, "the host has no such file: 404, 410", _LINK)
     FORBIDDEN = (
-        *(_F, _FINAL, _WELL, "the host does not give it to us: 401, 403, 451"),
+        *(_F, _FINAL, _WELL, "the host refuses to send the file: 401, 403, 451"),
         "The host refuses us: ask the provider to allow our User-Agent, or use --picture auto.",
     )
     RATE_LIMITED = (
-        *(_F, _LATER, _COMPLAINT, "the host was asked too often: 429"),
+        *(_F, _LATER, _COMPLAINT, "the host got too many requests: 429"),
         f"Lower FETCH_REQUESTS_PER_SECOND, or agree on a rate with the provider. {_WAIT}",
     )
-    HTTP_4XX = (_F, _FINAL, _WELL, "the host refuses it: any other 4xx", _ASK)
+    HTTP_4XX = (_F, _FINAL, _WELL, "the host refuses the request: any other 4xx", _ASK)
     SERVER_ERROR = (
         *(_F, _SOON, _FAILURE, "the server of the host fails: 5xx"),
         f"The host's server fails: if this stays, tell the provider. {_WAIT}",
     )
-    UNEXPECTED_STATUS = (
-        _F,
-        _FINAL,
-        _WELL,
-        "the host answers neither 200, a redirect, 4xx nor 5xx",
-        _ASK,
-    )
+    UNEXPECTED_STATUS = (_F, _FINAL, _WELL, "the answer is not 200, a redirect, 4xx or 5xx", _ASK)
     # the body
-    TIMEOUT = (_F, Retry(300, 5), _FAILURE, "silence, or not finished before the deadline", _BUSY)
-    TOO_SLOW = (_F, Retry(300, 4), _FAILURE, "below the minimum rate", _BUSY)
+    TIMEOUT = (
+        _F,
+        Retry(300, 5),
+        _FAILURE,
+        "no bytes arrived, or the time limit was reached",
+        _BUSY,
+    )
+    TOO_SLOW = (_F, Retry(300, 4), _FAILURE, "slower than the minimum rate", _BUSY)
     TOO_LARGE = (
         _F,
         _FINAL,
@@ -175,7 +165,7 @@ class Reason(_Row, Enum):
         *(_F, _FINAL, _WELL, "compressed although we asked for plain bytes: a mistake or a bomb"),
         "The host compresses pictures: tell the provider, or use --picture auto.",
     )
-    EMPTY = (_F, _FINAL, _WELL, "no byte at all", _FILE)
+    EMPTY = (_F, _FINAL, _WELL, "the file is empty", _FILE)
     # what the bytes are, whatever the header says
     NOT_AN_IMAGE_HTML = (
         *(_F, _FINAL, _WELL, "a web page with status 200: log-in, error, viewer"),
@@ -184,16 +174,23 @@ class Reason(_Row, Enum):
     NOT_AN_IMAGE_PDF = (_F, _FINAL, _WELL, "a PDF", "The link leads to a PDF: use --picture auto.")
     NOT_AN_IMAGE_XML = (_F, _FINAL, _WELL, "an error document or metadata, in XML", _LINK)
     NOT_AN_IMAGE_JSON = (_F, _FINAL, _WELL, "an error document or metadata, in JSON", _LINK)
-    NOT_AN_IMAGE = (_F, _FINAL, _WELL, "bytes of no kind that we know", _LINK)
-    UNSUPPORTED_IMAGE = (_F, _FINAL, _WELL, "a kind that we do not read: SVG, AVIF, PSD", _KIND)
+    NOT_AN_IMAGE = (_F, _FINAL, _WELL, "an unknown kind of file", _LINK)
+    UNSUPPORTED_IMAGE = (_F, _FINAL, _WELL, "a format that we do not read: SVG, AVIF, PSD", _KIND)
     # the picture
     TOO_MANY_PIXELS = (
-        *(_D, _FINAL, _WELL, "the header announces more pixels than the limit, true or not"),
+        *(_D, _FINAL, _WELL, "the header of the file announces more pixels than the limit"),
         "Too large to decode: use --picture auto.",
     )
-    TRUNCATED_FILE = (_D, _FINAL, _WELL, "the file itself is cut off", _FILE, "truncated")
-    DAMAGED = (_D, _FINAL, _WELL, "the data contradicts its own format", _FILE)
-    UNSUPPORTED_PIXELS = (_D, _FINAL, _WELL, "unusual pixels", _KIND, "unsupported_image")
+    TRUNCATED_FILE = (_D, _FINAL, _WELL, "the end of the file is missing", _FILE, "truncated")
+    DAMAGED = (_D, _FINAL, _WELL, "the content of the file is damaged", _FILE)
+    UNSUPPORTED_PIXELS = (
+        _D,
+        _FINAL,
+        _WELL,
+        "an unusual kind of pixels",
+        _KIND,
+        "unsupported_image",
+    )
     OUT_OF_MEMORY = (
         *(_D, Retry(3600, 3), _WELL, "this machine had no memory left"),
         f"Give the process more memory. {_WAIT}",
@@ -207,24 +204,24 @@ class Reason(_Row, Enum):
         "The file keeps decoders busy, by mistake or on purpose: use --picture auto.",
     )
     DECODER_CRASHED = (
-        *(_D, _FINAL, _WELL, "the picture ended the program that decodes"),
+        *(_D, _FINAL, _WELL, "the decoder crashed at this picture"),
         "The file crashes decoders, by mistake or on purpose: use --picture auto.",
     )
     PLACEHOLDER = (
-        *(_D, _FINAL, _WELL, "the same bytes stand in for many pictures"),
-        "The host has no pictures of these: tell the provider, or see `harvester placeholders`.",
+        *(_D, _FINAL, _WELL, "a placeholder: the host sends the same file for many records"),
+        "The host lacks these pictures: tell the provider, or see `harvester placeholders`.",
     )
     VANISHED = (
-        *(_D, _AT_ONCE, _WELL, "the picture was stored, and its file is gone"),
+        *(_D, _AT_ONCE, _WELL, "the picture was stored, but its file was removed"),
         "Files were removed from IMAGE_DIR. Run `harvester images` again to fetch the pictures.",
     )
     # the model, and the worker
     RUNTIME_FAILED = (
-        *(_C, _FINAL, _WELL, "the runtime fails at this picture and at no other"),
+        *(_C, _FINAL, _WELL, "the runtime fails at this picture only"),
         "Look at the picture, or try another WORKER_RUNTIME.",
     )
     KILLED_WORKER = (
-        *(_W, _FINAL, _WELL, "three times a worker died or hung over this record alone"),
+        *(_W, _FINAL, _WELL, "three workers crashed or stopped at this record"),
         "Look at the worker's log and at the picture before you run `worker retry`.",
     )
 

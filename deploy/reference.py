@@ -76,7 +76,7 @@ def _again(retry: Retry | None) -> str:
         return "never"
     if not retry.seconds:
         return "in the next run"
-    unless = "" if retry.counts else "; uses up none"
+    unless = "" if retry.counts else "; not counted as an attempt"
     return f"{retry.seconds / 60:g} min, {retry.attempts} attempts{unless}"
 
 

@@ -27,7 +27,7 @@ def test_a_job_tells_outcomes_reasons_and_throughput(filled, desk, visit):
     visit.page.get_by_role("heading", name="Outcomes").wait_for()
     text = visit.page.locator("main").inner_text()
     assert "12 of 12 records have an outcome" in text
-    assert "timeout silence, or not finished before the deadline" in text
+    assert "timeout no bytes arrived, or the time limit was reached" in text
     assert visit.page.locator("svg.plot rect").count() == 1
     assert visit.problems == []
 
