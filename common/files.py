@@ -31,7 +31,7 @@ def open_regular(path: Path) -> io.BufferedReader:
     stream = None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         stream = os.fdopen(descriptor, "rb")
     finally:
         if stream is None:
@@ -104,7 +104,7 @@ def check_folder_of(target: str) -> None:
     if target != STANDARD_OUTPUT and not folder.is_dir():
         raise UsageError(
             f"There is no folder {folder}, so {target} cannot be written. "
-            "Make the folder first, or choose another one."
+            "Make the folder first, or choose another folder."
         )
 
 
@@ -116,7 +116,7 @@ def standard_output() -> TextIO:
     """
     stream: TextIO | None = sys.stdout
     if stream is None:
-        raise UsageError("Standard output is closed, so nothing can be written there. Name a file.")
+        raise UsageError("Standard output is closed, so the output cannot be written. Give a file.")
     return stream
 
 

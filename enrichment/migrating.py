@@ -63,6 +63,6 @@ def _check_encoding(connection: Connection) -> None:
     if encoding != "UTF8":
         raise StoreError(
             f"The database at {shown_url(connection.engine.url)} has the encoding {encoding}; "
-            "titles of all languages need UTF8. Make another one: CREATE DATABASE name "
+            "titles in all languages need UTF8. Make another database: CREATE DATABASE name "
             "ENCODING 'UTF8' TEMPLATE template0"
         )

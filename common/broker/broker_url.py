@@ -50,8 +50,7 @@ def read_broker_url(settings: BrokerSettings) -> BrokerUrl:
     scheme, _, rest = url.partition(":")
     if scheme in ("redis", "rediss") and not _DATABASE.fullmatch(urlsplit(url).path):
         raise UsageError(
-            "BROKER_URL names no database of the broker: a number is expected after the host, "
-            f"as in {_ON_REDIS}"
+            "BROKER_URL must have the number of a database after the host, as in {_ON_REDIS}"
         )
     if scheme not in ("rediss", "amqps"):
         return BrokerUrl(url=url, tls=False)
@@ -70,7 +69,7 @@ def _options(asked: dict[str, str], host: str | None, *, on_redis: bool) -> dict
         raise UsageError(f"BROKER_URL has {min(unknown)}, which is unknown. Known are {known}.")
     check = asked.pop(_CHECK, "required").removeprefix("CERT_").lower()  # Celery's docs shout
     if check not in ("required", "none"):
-        raise UsageError(f"{_CHECK} in BROKER_URL is to be `required`, as without it, or `none`.")
+        raise UsageError(f"{_CHECK} in BROKER_URL must be `required` (the default) or `none`.")
     unchecked = check == "none"
     if unchecked:
         log.warning(

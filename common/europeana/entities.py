@@ -70,4 +70,4 @@ def _named(response: ApiResponse) -> str:
             return f"http://data.europeana.eu/concept/{found[1]}"
     elif isinstance(identity := response.body.get("id"), str):
         return current_concept_uri(identity)
-    raise ApiError("The Entity API answers in a form we do not know: no concept is named.")
+    raise ApiError("The answer of the Entity API has an unknown form: it has no concept.")

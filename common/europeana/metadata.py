@@ -113,7 +113,9 @@ class SearchAnswer(_Part):
     @model_validator(mode="after")
     def _items_where_announced(self) -> Self:
         if self.items_count and not self.items:
-            raise ValueError(f"{self.items_count} items announced, but items is missing")
+            raise ValueError(
+                f"{self.items_count} items are announced, but the member items is missing"
+            )
         return self
 
 
@@ -199,7 +201,7 @@ def parse_answer(form: type[AnswerForm], body: Mapping[str, Any], api: str) -> A
             for part in wrong[:_SHOWN_ERRORS]
         )
         # The cause quotes the answer, and answers may repeat the API key.
-        raise UnknownFormError(f"The {api} answers in a form we do not know: {listed}.") from None
+        raise UnknownFormError(f"The {api} answers in an unknown form: {listed}.") from None
 
 
 def _first(texts: tuple[str, ...]) -> str | None:

@@ -52,7 +52,7 @@ def parse_record_id(text: str) -> str:
         raise InvalidRecordIdError(f"{candidate[:40]!r}... is too long to be a record ID.")
     if not _RECORD_ID.fullmatch(candidate):
         raise InvalidRecordIdError(
-            f"{candidate!r} is no record ID; expected /dataset/local, an item URI or a portal URL."
+            f"{candidate!r} is not a record ID. Give /dataset/local, an item URI or a portal URL."
         )
     return candidate
 

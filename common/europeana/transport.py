@@ -97,7 +97,7 @@ class ApiTransport:
         self.host = _host(self._url)
         self._key = settings.europeana_api_key.get_secret_value().strip()
         if not _KEY_FORM.fullmatch(self._key):
-            raise UsageError("EUROPEANA_API_KEY holds characters that no key has.")
+            raise UsageError("EUROPEANA_API_KEY contains characters that are not allowed in a key.")
         self._longest_quota_wait = longest_quota_wait
         self._attempts = attempts
         self._gate = QuotaGate()
@@ -197,7 +197,7 @@ class ApiTransport:
                 f"{self.host} refuses the API key ({self._words(response)}); {_GET_A_KEY}."
             )
         if response.code == "400-SC":
-            raise CursorRefusedError(f"{self.host} does not accept the cursor to go on from.")
+            raise CursorRefusedError(f"{self.host} does not accept the cursor of the next page.")
         succeeded = response.status == 200 and response.body.get("success") is not False
         in_known_form = response.location or not response.body.keys().isdisjoint(_KNOWN_MEMBERS)
         if not succeeded and not (response.status in also and in_known_form):

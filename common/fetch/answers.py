@@ -143,4 +143,4 @@ def sniff(content: bytes) -> str:
     for pattern, reason, name in _OTHER_KINDS:
         if pattern.match(prefix):
             raise reason.error(f"the body is {name}")
-    raise Reason.NOT_AN_IMAGE.error("the body is no kind of image that we know")
+    raise Reason.NOT_AN_IMAGE.error("the body is not a known kind of image")

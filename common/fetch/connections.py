@@ -99,7 +99,7 @@ class Transfer:
         if self._cancelled.is_set():
             raise Reason.CANCELLED.error("the caller stopped")
         if now >= self._deadline:
-            raise Reason.TIMEOUT.error("not finished in the time for one picture")
+            raise Reason.TIMEOUT.error("the time limit for one picture was reached")
 
     def _check_pace(self, now: float, *, silent_for: float) -> None:
         if silent_for >= self._limits.read_seconds:

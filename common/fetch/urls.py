@@ -135,7 +135,7 @@ def _host(parts: SplitResult) -> str:
 def _ipv6(host: str) -> IPv6Address:
     address = IPv6Address(host)
     if address.scope_id is not None:
-        raise ValueError("a scope has no meaning on another machine")
+        raise ValueError("an IPv6 address with a scope is not allowed")
     return address
 
 
@@ -144,7 +144,7 @@ def _ipv4(host: str) -> str:
     try:
         return str(IPv4Address(host))
     except AddressValueError:
-        raise _invalid("has a number as its host that is no plain IPv4 address") from None
+        raise _invalid("has a number as its host that is not a plain IPv4 address") from None
 
 
 def _port(parts: SplitResult) -> int:

@@ -242,7 +242,7 @@ def ask_for(engine: Engine, plan_id: int, *, user_id: int | None = None) -> Plan
         plan = read_plan(connection, plan_id)
         if not plan.states:
             raise UsageError(
-                f"Plan {plan_id} has no statements: a later plan took all of them. "
+                f"Plan {plan_id} has no statements: a later plan has all of them. "
                 "List plans: publisher status"
             )
     return plan

@@ -36,8 +36,8 @@ class WithdrawalScope:
         given = [each.name for each in fields(self) if getattr(self, each.name) is not None]
         if len(given) != 1:
             raise UsageError(
-                "Say what to withdraw: a model, a job, an audit, a concept or a data "
-                "provider, and only one of them."
+                "Choose what to withdraw: one model, job, audit, concept or data provider, "
+                "and only one of them."
             )
 
     @property

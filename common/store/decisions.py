@@ -58,7 +58,7 @@ def block(
     asked = {"concept_uri": _checked(concept_uri, "concept", longest=LONGEST_REASON)}
     with engine.begin() as connection:
         if connection.execute(_CONCEPT, asked).first() is None:
-            words = f"There is no concept {concept_uri!r}; give the URI of one."
+            words = f"There is no concept {concept_uri!r}; give the URI of one concept."
             raise UsageError(words, field="concept")
         return _decide(
             connection,

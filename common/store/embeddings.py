@@ -157,8 +157,8 @@ def kept_vectors(
         if not row.is_whole:
             raise StoreError(
                 f"The embedding that encoder {encoder_id} has of the picture "
-                f"{bytes(row.sha256).hex()} is not of the encoder's length: another program wrote "
-                f"it. Delete that row of the table embedding_{encoder_id}."
+                f"{bytes(row.sha256).hex()} has a wrong length: another program wrote it. "
+                f"Delete this row of the table embedding_{encoder_id}."
             )
     return {bytes(row.sha256): _vector(row.vector) for row in rows}
 

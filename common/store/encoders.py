@@ -67,7 +67,7 @@ def register_encoder(
                 "Choose another name."
             )
         if each.sha256 == sha256:
-            raise UsageError(f"This encoder is in the store already: {each.name}.")
+            raise UsageError(f"This encoder is already in the store: {each.name}.")
     values = {"name": name, "sha256": sha256, "network": network, "dimension": dimension}
     row = insert(RegisteredEncoder).values(**values, licence=licence)
     encoder_id = connection.scalar(row.returning(RegisteredEncoder.id))

@@ -182,8 +182,8 @@ def go_back(
     present = serving(connection, data_provider)
     if instead_of is not None and (present is None or present.model_id != instead_of):
         raise UsageError(
-            "The models in service have already changed, so nothing was done. "
-            "Look which one serves now, then go back if that is still needed."
+            "The models in service have already changed, so nothing was done. See which "
+            "model serves now, and try again if this is still necessary."
         )
     before = served_before(connection, data_provider)
     if before is not None:
@@ -212,14 +212,16 @@ def _check_provider(connection: Connection, model_id: int, data_provider: str) -
     main, chosen = _model(connection, of_all), _model(connection, PromotedModel.id == model_id)
     if main is None:
         raise UsageError(
-            "No model serves all records. Put one in service first: trainer models activate MODEL"
+            "No model serves all records. First put a model in service: trainer models "
+            "activate MODEL"
         )
     assert chosen is not None  # its number is known
     if main.encoder_id is None or main.encoder_id != chosen.encoder_id:
         raise UsageError(
             f"{ModelName(chosen.name, chosen.version).title} cannot serve {data_provider}: its "
             f"encoder is not that of {ModelName(main.name, main.version).title}, which serves all "
-            "other providers. A job looks at a picture once, so its models share an encoder."
+            "other providers. The models of a job must share an encoder, because a job looks "
+            "at each picture once."
         )
 
 

@@ -81,6 +81,6 @@ def version_meant(connection: Connection, wanted: ModelName) -> ModelName:
     versions = ", ".join(str(replace(wanted, version=each.version)) for each in found)
     serve = "more than one" if any(each.serves for each in found) else "none"
     raise UsageError(
-        f"{wanted.name} has {len(found)} versions, and {serve} of them is in service. "
-        f"Name the one that you mean: {versions}"
+        f"{wanted.name} has {len(found)} versions, and {serve} of them is in service. Give "
+        f"the version that you mean: {versions}"
     )

@@ -161,8 +161,8 @@ def check_schema(connection: Connection) -> None:
     database = f"The database at {shown_url(connection.engine.url)}"
     if current is None:
         raise StoreError(
-            f"{database} is empty: none of our tables are in it. "
-            "Prepare it with: enrichment prepare"
+            f"{database} is empty: it has no tables of this product. Prepare it with: "
+            "enrichment prepare"
         )
     if current < known:
         raise StoreError(
@@ -195,8 +195,8 @@ def _check_still_served(connection: Connection, found: str, known: str) -> None:
         serves_from = connection.scalar(select(SchemaCompatibility.serves_from))
     if serves_from is None:
         raise StoreError(
-            f"{found}, which this program, at {known}, does not know, and does not say whom it "
-            "serves. Check that DATABASE_URL names the right database."
+            f"{found}, which this program, at {known}, does not know. Check that DATABASE_URL "
+            "is the address of the right database."
         )
     if known < serves_from:
         raise StoreError(

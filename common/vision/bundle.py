@@ -90,13 +90,15 @@ class Description:
         if len(self.labels) != len(self.concept_uris) or not same_concepts:
             raise ModelError("Labels, concepts and thresholds of the model do not match.")
         if len(set(self.concept_uris)) != len(self.concept_uris):
-            raise ModelError("A concept of the model stands there twice.")
+            raise ModelError("A concept of the model is there twice.")
         for uri, threshold in self.thresholds.items():
             if threshold is not None and not 0 <= threshold <= 1:
-                raise ModelError(f"The threshold of {uri} is {threshold}, no probability.")
+                raise ModelError(
+                    f"The threshold of {uri} is {threshold}, which is not a probability."
+                )
         if (self.likeness is None) != (self.least_likeness is None):
             raise ModelError(
-                "Of the model's likeness, either the pictures or the limit is missing."
+                "The likeness of the model is not complete: the pictures or the limit is missing."
             )
 
     @property
@@ -126,7 +128,8 @@ def check_preprocessing(preprocessing: Preprocessing) -> None:
         raise ModelError(f"The deviation of a colour is not between {LEAST_DEVIATION:g} and 1.")
     if not LEAST_KEPT <= preprocessing.kept <= 1:
         raise ModelError(
-            f"Of a picture's side {preprocessing.kept:g} is seen, not {LEAST_KEPT:g} to 1."
+            f"The used share of a picture's side is {preprocessing.kept:g}, not "
+            f"{LEAST_KEPT:g} to 1."
         )
 
 
@@ -191,7 +194,7 @@ def read_arrays(folder: Path, file: BundleFile) -> "dict[str, NDArray[Any]]":
         return {name: np.asarray(each) for name, each in safetensors.numpy.load(data).items()}
     except Exception as error:  # the reader trusts a file's form: it raises errors of any type
         raise ModelError(
-            f"{path} cannot be read as arrays ({type(error).__name__}). To mend it, "
+            f"{path} cannot be read as arrays ({type(error).__name__}). To repair it, "
             f"{PROMOTE_AGAIN}."
         ) from error
 
@@ -216,7 +219,7 @@ def read_checked(
     if expected_sha256 is not None and sha256_of(data) != expected_sha256:
         raise ModelError(
             f"{path} is not the file that was saved: its sha256 is {sha256_of(data)[:12]}..., "
-            f"expected {expected_sha256[:12]}.... To mend it, {again}."
+            f"expected {expected_sha256[:12]}.... To repair it, {again}."
         )
     return data
 

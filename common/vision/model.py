@@ -143,5 +143,5 @@ class Model:
                 f"The model fails its self-test: for {wrong} of {len(found)} pictures it gives "
                 f"other probabilities than at promotion, by up to {differences.max():.2g} where "
                 f"{tolerance:g} is allowed. It was promoted with torchvision "
-                f"{self.description.torchvision}, here is {torchvision.__version__}."
+                f"{self.description.torchvision}; this machine has {torchvision.__version__}."
             )

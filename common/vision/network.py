@@ -111,7 +111,7 @@ class FeaturesToo(nn.Module):
         super().__init__()
         name, last = last_layer(classifier)
         if not isinstance(last, nn.Linear):
-            raise ModelError("The last layer of the network takes no row of numbers.")
+            raise ModelError("The last layer of the network does not take a row of numbers.")
         classifier.set_submodule(name, nn.Identity())
         self.body, self.last = classifier, last
 
@@ -224,6 +224,6 @@ def _check_same_architecture(classifier: nn.Module, weights: LoadedWeights, sour
     expected = loaded + max(body(weights.missing), body(weights.unexpected))
     if loaded < MATCH_REQUIRED * expected:
         raise ModelError(
-            f"{source} holds weights for another architecture than "
+            f"{source} contains weights for another architecture than "
             f"{type(classifier).__name__}: {loaded} of {expected} tensors match."
         )

@@ -75,8 +75,8 @@ def checked(found: object, *, source: str) -> StateDict:
             )
         if not _is_ordinary(tensor):
             raise ModelError(
-                f"{source} cannot be used: {name[:_SHOWN]} is no ordinary tensor but sparse, "
-                f"quantised, without numbers or the like; {_SAVE}, in float32."
+                f"{source} cannot be used: {name[:_SHOWN]} is not an ordinary tensor, but for "
+                f"example sparse, quantised or without numbers; {_SAVE}, in float32."
             )
     return found
 
@@ -90,7 +90,7 @@ def fill(network: nn.Module, tensors: StateDict, *, source: str) -> None:
     for name, own in network.state_dict().items():
         if name in tensors and own.is_floating_point() != tensors[name].is_floating_point():
             kind = "whole" if own.is_floating_point() else "fractional"
-            raise ModelError(f"{source} cannot be used: {name} holds {kind} numbers.")
+            raise ModelError(f"{source} cannot be used: {name} contains {kind} numbers.")
     network.load_state_dict(tensors, strict=False)
     for name, own in network.state_dict().items():  # float64 may be finite, and float32 no more
         if name in tensors and not own.isfinite().all():
@@ -118,7 +118,7 @@ def _explaining(source: str) -> Iterator[None]:
         raise ModelError(f"{source} cannot be read: {error.strerror or error}.") from error
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{source} is not a plain state dict: it is damaged, or it holds pickled objects, "
+            f"{source} is not a plain state dict: it is damaged, or it contains pickled objects, "
             f"which may run code and were not loaded. Copy the file again, or {_SAVE}."
         ) from error
     except Exception as error:  # the readers trust a file's form: they raise errors of any type

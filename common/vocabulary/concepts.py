@@ -192,4 +192,4 @@ def _check_no_circle(concepts: Iterable[VocabularyConcept]) -> None:
         TopologicalSorter({each.uri: each.broader for each in concepts}).prepare()
     except CycleError as error:
         circle = " -> ".join(error.args[1])
-        raise VocabularyError(f"Concepts are broader than one another: {circle}.") from error
+        raise VocabularyError(f"Concepts are in a circle of broader concepts: {circle}.") from error

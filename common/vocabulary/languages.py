@@ -27,10 +27,12 @@ def wanted_languages(accepted: str) -> list[str]:
 
 
 def checked_languages(text: str) -> list[str]:
-    """Raises UsageError: there is no language in the text."""
+    """Raises UsageError: there is not a language in the text."""
     if found := wanted_languages(text):
         return found
-    raise UsageError(f"{text!r} is no language; give tags such as de or pt-BR, comma-separated.")
+    raise UsageError(
+        f"{text!r} is not a language. Give tags such as de or pt-BR, separated by commas."
+    )
 
 
 def _quality(weight: str) -> float:

@@ -22,11 +22,11 @@ def plain_vocabulary(pairs: list[tuple[str, Any]]) -> Vocabulary:
         current = current_concept_uri(uri)
         if current in label_of:
             raise VocabularyError(
-                f"labels {label_of[current]!r} and {label!r} stand for the same "
-                f"concept {current}; keep one."
+                f"labels {label_of[current]!r} and {label!r} mean the same concept {current}; "
+                "remove one of them."
             )
         if label in label_of.values():
-            raise VocabularyError(f"label {label!r} stands there twice; keep one.")
+            raise VocabularyError(f"label {label!r} is there twice; remove one of them.")
         label_of[current] = label
     return Vocabulary.of(
         with_categories(
@@ -55,7 +55,7 @@ def plain_pairs(path: Path, text: str) -> list[tuple[str, Any]]:
         raise VocabularyError(f"{path} cannot be read: {error}.") from error
     is_object = isinstance(pairs, list) and all(isinstance(pair, tuple) for pair in pairs)
     if not is_object or not pairs:
-        raise VocabularyError(f"{path} must hold one JSON object with at least one label.")
+        raise VocabularyError(f"{path} must contain one JSON object with at least one label.")
     return list(pairs)
 
 

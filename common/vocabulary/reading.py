@@ -66,7 +66,7 @@ def name_of(path: Path) -> str:
     if not _NAME.fullmatch(name):
         raise VocabularyError(
             f"{path}: the name of a vocabulary has the letters a to z, digits, dots, dashes and "
-            "underscores. Give the file another one: harvester vocabulary import FILE --name NAME"
+            "underscores. Give another name: harvester vocabulary import FILE --name NAME"
         )
     return name
 

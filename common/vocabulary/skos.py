@@ -83,9 +83,7 @@ def read_skos(
 def _parsed(path: Path, text: str, form: Form) -> Graph:
     graph = Graph(bind_namespaces="none")
     if form == "xml" and text.count("<!ENTITY") > len(_OF_NAMESPACE.findall(text)):
-        raise VocabularyError(
-            f"{path} declares entities that are more than the URI of a namespace."
-        )
+        raise VocabularyError(f"{path} declares XML entities that are not the URI of a namespace.")
     if form == "json-ld":
         text = json.dumps(_with_known_contexts(path, text))
     try:
@@ -119,7 +117,7 @@ def _localised(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     if "@import" in value:
-        raise VocabularyError("An @import would have to be fetched. Write the context out.")
+        raise VocabularyError("An @import is not fetched. Write the context into the file.")
     return {
         name: _known_context(each) if name == "@context" else _localised(each)
         for name, each in value.items()
@@ -134,8 +132,8 @@ def _known_context(context: Any) -> Any:
     if context.partition("://")[2].removeprefix("www.") == _EUROPEANA_CONTEXT:
         return ENTITY_CONTEXT
     raise VocabularyError(
-        f"The context {context[:200]} would have to be fetched. Write it out, or convert the file "
-        "to Turtle."
+        f"The context {context[:200]} is only an address, and addresses are not fetched. "
+        "Write the context into the file, or convert the file to Turtle."
     )
 
 

@@ -30,6 +30,6 @@ def check_claimed_once(concepts: Iterable[VocabularyConcept]) -> None:
         said = f"is a concept {claim}" if uri == one else f"is an exactMatch {claim}"
         more = f" So it is with {len(twice) - 1:,} more." if twice[1:] else ""
         raise VocabularyError(
-            f"{uri} {said}, so it is not clear which one it means. Remove the exactMatch from the "
+            f"{uri} {said}, so its meaning is not clear. Remove the exactMatch from the "
             f"concept that means something else.{more} `harvester vocabulary check` lists them all."
         )

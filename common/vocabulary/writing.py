@@ -18,7 +18,9 @@ def form_of(target: str) -> str:
     """
     suffix = PurePath(target).suffix.lower()
     if target != "-" and suffix not in FORMS:
-        raise UsageError(f"{target} ends in none of {', '.join(FORMS)}; the end says the form.")
+        raise UsageError(
+            f"{target} must end in one of {', '.join(FORMS)}, which decides the format."
+        )
     return FORMS.get(suffix, "turtle")
 
 
@@ -28,8 +30,8 @@ def written(vocabulary: Vocabulary, form: str) -> str:
         pairs = {main_label(each.labels): each.uri for each in vocabulary.concepts}
         if len(pairs) < len(vocabulary.concepts):
             raise UsageError(
-                "Two concepts have the same label in different languages, which the plain form "
-                "cannot tell apart; write Turtle (.ttl)."
+                "Two concepts have the same label in different languages, and the plain form "
+                "has no languages. Write Turtle (.ttl)."
             )
         return json.dumps(pairs, ensure_ascii=False, indent=4) + "\n"
     return _skos(vocabulary, form)

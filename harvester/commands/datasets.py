@@ -169,10 +169,12 @@ def _parts(names: str, fractions: str) -> dict[str, Decimal]:
     except InvalidOperation:
         shares = []
     if not shares or not all(share.is_finite() for share in shares):
-        raise UsageError(f"--fractions takes numbers such as 0.8,0.2, not {fractions!r}.")
+        raise UsageError(f"--fractions must be numbers such as 0.8,0.2, not {fractions!r}.")
     parts = [name.strip() for name in names.split(",")]
     if len(set(parts)) != len(parts) or len(parts) != len(shares):
-        raise UsageError("Give as many --fractions as --names, and each name once.")
+        raise UsageError(
+            "The number of --fractions and --names must be equal, and all names must be different."
+        )
     return dict(zip(parts, shares, strict=True))
 
 

@@ -137,7 +137,7 @@ def _show_counts(counts: Sequence[PictureCount]) -> None:
     listing.print()
     if not any(count.state == ImageState.STORED for count in counts):
         raise EnrichmentError(
-            "No picture was stored. The table has the reasons; --report has them by host."
+            "No picture was stored. The table shows the reasons, and --report shows them by host."
         )
 
 

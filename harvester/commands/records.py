@@ -199,11 +199,13 @@ def _report_categories(outcomes: Sequence[CategoryOutcome]) -> None:
     listing.print()
     if failed := [outcome for outcome in outcomes if outcome.failed]:
         raise ApiError(
-            f"{len(failed)} of {len(outcomes)} categories failed, the first with: "
-            f"{failed[0].remark} The same command continues where it stopped."
+            f"{len(failed)} of {len(outcomes)} categories failed. The first failed with: "
+            f"{failed[0].remark} If you type the same command again, it continues where it stopped."
         )
     if not any(outcome.labelled for outcome in outcomes):
-        raise ApiError("No record was harvested: Europeana has none for these categories.")
+        raise ApiError(
+            "No record was harvested, because Europeana has no records for these categories."
+        )
 
 
 def _report_lines(outcome: GivenOutcome, report: Path) -> None:
@@ -217,7 +219,7 @@ def _report_lines(outcome: GivenOutcome, report: Path) -> None:
     if outcome.moved:
         console.print(f"Lines with a former ID of a record that Europeana moved: {outcome.moved:,}")
     if not outcome.lines["labelled"]:
-        raise EnrichmentError("No record of the list entered the dataset; see the table.")
+        raise EnrichmentError("No record of the list was added to the dataset; see the table.")
 
 
 def _report_update(outcome: UpdateOutcome) -> None:

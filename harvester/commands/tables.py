@@ -104,7 +104,7 @@ def import_table(
     )
     _report_fates(outcome, name, report)
     if not outcome.usable:
-        raise EnrichmentError(f"No line of {file} was taken; see {report}.")
+        raise EnrichmentError(f"No line of {file} was accepted; see {report}.")
 
 
 def _named_columns(given: list[str]) -> dict[str, str]:

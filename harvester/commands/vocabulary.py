@@ -72,7 +72,7 @@ def check(
     if changes := sum(finding.must_change for finding in findings):
         later = " Then Europeana is asked." if online and read is None else ""
         raise EnrichmentError(
-            f"{vocab_json}: {changes} of {len(findings)} findings must be fixed.{later}"
+            f"{vocab_json}: {changes} of {len(findings)} findings must be corrected.{later}"
         )
 
 

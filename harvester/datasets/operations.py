@@ -244,7 +244,7 @@ def _new_dataset(connection: Connection, name: str, *, like: Sequence[int] = ())
     number = connection.execute(made).scalar_one_or_none()
     if number is None:
         raise UsageError(
-            f"There is a dataset {name!r} already; choose another name, or remove it with: "
+            f"A dataset {name!r} already exists; choose another name, or remove it with: "
             f"harvester datasets remove {name}"
         )
     return number

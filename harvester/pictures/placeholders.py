@@ -117,7 +117,9 @@ def judge(engine: Engine, digests: Sequence[str], verdict: Judgement) -> None:
     """
     for digest in digests:
         if not _SHA256.fullmatch(digest):
-            raise UsageError(f"'{digest}' is no SHA-256 of a stored picture: 64 hex digits.")
+            raise UsageError(
+                f"'{digest}' is not the SHA-256 of a stored picture, which has 64 hex digits."
+            )
     columns = ("sha256", "verdict")
     rows = [(digest, verdict) for digest in digests]
     with engine.begin() as connection:

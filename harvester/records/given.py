@@ -105,7 +105,7 @@ class _Taking:
             taken = [line for _, line in zip(batch, lines, strict=False)]
             if [storable(line.text) for line in taken] != [fate.given for fate in batch]:
                 raise UsageError(
-                    f"{report.path} is the report of another list; give another --report."
+                    f"{report.path} is the report of another list. Give another --report."
                 )
             self._count(batch)
             if is_empty and self.counts["labelled"]:

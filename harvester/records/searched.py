@@ -79,7 +79,9 @@ def _chosen(vocabulary: Vocabulary, name: str) -> str:
         return found[0].uri
     if found:
         named = " and ".join(each.uri for each in found[:2])
-        raise UsageError(f"--concept {name!r} is the label of {named}; give the URI of one.")
+        raise UsageError(
+            f"--concept {name!r} is the label of {named}; give the URI of one concept."
+        )
     raise UsageError(
         f"The vocabulary has no concept {name!r}; --concept takes a URI, a category or a label."
     )

@@ -101,7 +101,7 @@ def _column_places(table: Path, header: TableRow, columns: Mapping[str, str]) ->
     wanted = {column: _column_name(columns.get(column, column)) for column in COLUMNS}
     if twice := [column for column, name in wanted.items() if names.count(name) > 1]:
         shown = columns.get(twice[0], twice[0])
-        raise UsageError(f"{table}, line 1: the column {shown} is there twice; keep one.")
+        raise UsageError(f"{table}, line 1: the column {shown} is there twice; remove one.")
     places = {column: names.index(name) for column, name in wanted.items() if name in names}
     given = header.problem and header.problem[1]
     given = given or ", ".join(_shown(cell) for cell in header.cells[:10]) or "nothing"
@@ -111,8 +111,8 @@ def _column_places(table: Path, header: TableRow, columns: Mapping[str, str]) ->
         if either not in places and other not in places:
             raise UsageError(
                 f"{table}, line 1: must name the columns, among them {either} or {other}; "
-                f"expected {','.join(COLUMNS)} in any order, found {given}. If the table has other "
-                f"names, say so: --column {either}=NAME"
+                f"expected {','.join(COLUMNS)} in any order, found {given}. If the table has "
+                f"other names, give: --column {either}=NAME"
             )
     return places
 

@@ -112,7 +112,7 @@ class _Lines:
         if self._room < 0:
             raise self.error(
                 f"the row that begins here has more than {MAX_ROW:,} characters; "
-                "is a quote not closed, or is this no table?",
+                "perhaps a quote is not closed, or the file is not a table.",
                 self._first,
             )
         if "\0" in line:

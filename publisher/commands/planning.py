@@ -101,7 +101,9 @@ def check_concept(engine: Engine, concept: str | None) -> None:
             text("SELECT 1 FROM concept WHERE uri = :uri"), {"uri": concept}
         ).first()
     if known is None:
-        raise UsageError(f"There is no concept {concept!r} in the store. Give the URI of one.")
+        raise UsageError(
+            f"There is no concept {concept!r} in the store. Give the URI of a concept."
+        )
 
 
 def print_plan(made: PlanState) -> None:

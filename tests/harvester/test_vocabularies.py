@@ -81,7 +81,7 @@ def test_what_is_exported_is_imported_as_the_same(vocabulary, name):
         (("import", "none.ttl"), "There is no vocabulary file none.ttl."),
         (("import", "museum.ttl", "--name", "a b"), "cannot be the name of a vocabulary"),
         (("import", "museum.ttl", "--include-scheme", "http://x.org/s"), "It has no concept."),
-        (("export", "museum", "museum.csv"), "ends in none of .ttl"),
+        (("export", "museum", "museum.csv"), "must end in one of .ttl"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(vocabulary, arguments, message):

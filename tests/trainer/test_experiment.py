@@ -133,7 +133,7 @@ def test_nobody_waits_for_a_pipe_in_place_of_a_file(
     path = changeable.folder / file
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(ModelError, match=f"{path.name} cannot be read: it is no regular file"):
+    with pytest.raises(ModelError, match=f"{path.name} cannot be read: it is not a regular file"):
         read(changeable)
 
 

@@ -87,7 +87,7 @@ def test_a_weight_file_that_cannot_be_read_is_a_model_error(tmp_path: Path) -> N
         TrainingSettings(weights=str(tmp_path / "gone.pth")).pinned()
     os.mkfifo(tmp_path / "pipe.pth")
     for path in (tmp_path, tmp_path / "pipe.pth"):
-        with pytest.raises(ModelError, match="cannot be read: it is no regular file"):
+        with pytest.raises(ModelError, match="cannot be read: it is not a regular file"):
             TrainingSettings(weights=str(path)).pinned()
 
 

@@ -176,7 +176,7 @@ def enqueue(engine: Engine, records: Records, options: JobOptions | None = None)
 
     Raises:
         ModelError: there is no such model, or no model is active.
-        UsageError: a text is no record ID, the model's name is malformed, the selection names
+        UsageError: a text is not a record ID, the model's name is malformed, the selection names
             something that does not exist, or no record is left.
         KeyReusedError: the job with the idempotency key is of another request.
     """

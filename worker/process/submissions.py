@@ -60,7 +60,7 @@ class Submission(BaseModel):
 def accept_submitted(engine: Engine, message: Mapping[str, object]) -> bool:
     """Make a job of the record IDs in a message; True if there is a new one. Problems are logged.
 
-    A text that is no record ID is left out; after any other problem the message is dropped. A
+    A text that is not a record ID is left out; after any other problem the message is dropped. A
     message that comes twice makes one job, because its ID is the idempotency key, unless it has
     another.
 

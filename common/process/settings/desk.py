@@ -59,7 +59,10 @@ class AccessSettings(DeploymentSettings):
         if parts is None or parts.path not in ("", "/") or parts.query:
             raise ValueError("expected scheme and host only, as in https://desk.museum.example")
         if not is_safe_place(url):
-            raise ValueError("expected https, since passwords go there; http is for localhost")
+            raise ValueError(
+                "must begin with https, because passwords are sent to it; http is allowed "
+                "for localhost only"
+            )
         return origin(url)
 
     @field_validator("oidc_issuer")

@@ -118,7 +118,10 @@ class PublisherSettings(ApiSettings, PublicPagesSettings):
     @classmethod
     def _is_safe(cls, url: str) -> str:
         if not is_safe_place(url):
-            raise ValueError("expected https, since the secret goes there; http is for localhost")
+            raise ValueError(
+                "must begin with https, because the secret is sent to it; http is allowed "
+                "for localhost only"
+            )
         return url.rstrip("/")
 
 

@@ -78,7 +78,7 @@ class SettingsFiles:
         for name in self.secret:
             if name not in secret:
                 raise UsageError(
-                    f"{self.secrets_path}: {name} is no secret. Move it to {self.path}."
+                    f"{self.secrets_path}: {name} is not a secret. Move it to {self.path}."
                 )
 
 
@@ -120,7 +120,7 @@ def _named() -> Path | None:
         return None
     path = Path(name)
     if not path.is_file():
-        raise UsageError(f"There is no settings file {path}. --config or {VARIABLE} names it.")
+        raise UsageError(f"There is no settings file {path}. Check --config or {VARIABLE}.")
     return path.with_name(NAME) if path.name == SECRETS_NAME else path
 
 
@@ -134,8 +134,8 @@ def _above() -> Path | None:
     for path in (found.with_name(NAME), found.with_name(SECRETS_NAME)):
         if path.exists() and path.stat().st_uid not in (os.getuid(), 0):
             raise UsageError(
-                f"{path} belongs to another user, so it is not read. If you trust it, name it: "
-                f"--config {path}"
+                f"{path} belongs to another user, so it is not read. If you trust the file, "
+                f"give: --config {path}"
             )
     return found.with_name(NAME)
 
@@ -156,11 +156,11 @@ def _read(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         # The library's words name the line; they quote single characters only.
         raise UsageError(
-            f'{path} is no valid TOML: {error}. Text stands in quotes: name = "value"'
+            f'{path} is not valid TOML: {error}. Write text in quotes: name = "value"'
         ) from None
     except (ValueError, RecursionError):  # from None: the library's words are about Python
         raise UsageError(
-            f"{path} holds a number of too many digits, or brackets in too many brackets."
+            f"{path} contains a number with too many digits, or too many nested brackets."
         ) from None
     for name, value in values.items():
         if not isinstance(value, str | int | float | bool):

@@ -18,6 +18,6 @@ def confirm(question: str) -> None:
         EnrichmentError: the answer is no.
     """
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} This is no terminal, so confirm with --yes.")
+        raise UsageError(f"{question} This is not a terminal, so confirm with --yes.")
     if not typer.confirm(question, err=True):
         raise EnrichmentError("You did not confirm, so no data was removed.")

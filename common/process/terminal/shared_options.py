@@ -22,7 +22,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite the file if it e
 
 
 def check_output_file(file: str, *, force: bool) -> None:
-    """Refuse to overwrite a file, unless that is asked for, and what is no regular file.
+    """Refuse to overwrite a file, unless that is asked for, and what is not a regular file.
 
     Raises:
         UsageError: names the file, or the folder that there is not.
@@ -32,8 +32,6 @@ def check_output_file(file: str, *, force: bool) -> None:
     if file == STANDARD_OUTPUT or not path.exists():
         return
     if not path.is_file():
-        raise UsageError(
-            f"{file} is no regular file. Write to standard output with -, or name one."
-        )
+        raise UsageError(f"{file} is not a regular file. Give a file, or - for standard output.")
     if not force:
         raise UsageError(f"{file} exists. Choose another name, or overwrite it with --force.")

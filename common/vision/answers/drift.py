@@ -165,7 +165,7 @@ def _drift(rows: Sequence[Row[Any]]) -> ModelDrift:
             for row in rows
         ]
     except ValueError as error:  # another program wrote it
-        raise StoreError(f"What the store keeps of what {title} said is damaged.") from error
+        raise StoreError(f"The saved counts of the predictions of {title} are damaged.") from error
     providers.sort(key=lambda each: (-each.now.pictures, each.data_provider))
     return ModelDrift(
         model_id=first.id,

@@ -61,7 +61,7 @@ class Head:
         if not (np.isfinite(exact).all() and np.isfinite(offsets).all()):
             raise ValueError("a head has a weight that is not finite")
         if (np.abs(exact) > MOST_WEIGHT).any() or (np.abs(offsets) > MOST_WEIGHT).any():
-            raise ValueError(f"a head has a weight beyond {MOST_WEIGHT:g}")
+            raise ValueError(f"a head has a weight above {MOST_WEIGHT:g}")
         length = np.linalg.norm(exact, axis=1, keepdims=True)
         smallest = np.maximum(LONGEST * length, np.finfo(np.float64).tiny) / _HALF_STEP / _EXACT
         step = 2.0 ** np.ceil(np.log2(smallest))

@@ -43,10 +43,11 @@ class Tally:
 
     def __post_init__(self) -> None:
         if self.written + self.unlike > self.pictures:
-            raise ValueError("more pictures are written or unlike than there are")
+            raise ValueError("there are more written or unlike pictures than pictures")
         if sum(self.confidences) != self.pictures - self.unlike:
             raise ValueError(
-                "confidences and pictures that are like the training pictures differ in number"
+                "the number of confidences is not the number of pictures that are similar to "
+                "the training pictures"
             )
 
     @classmethod

@@ -126,7 +126,7 @@ def load_encoder(encoders: Path, identity: str) -> Encoder:
     try:
         network = build_network(description.network, size=size)
     except UsageError as error:
-        raise ModelError(f"{folder} holds an encoder that cannot be built: {error}") from error
+        raise ModelError(f"{folder} contains an encoder that cannot be built: {error}") from error
     tensors = read_tensors(folder, description.weights, again=ADD_AGAIN)
     load_whole(network, tensors, source=str(folder / description.weights.file))
     return Encoder(

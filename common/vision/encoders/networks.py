@@ -68,7 +68,7 @@ def split_name(name: str) -> tuple[Library, str]:
         found = is_model(network) and _has_tag(network)
     else:
         raise UsageError(
-            f"{name!r} names no network of a library; expected timm:NAME or torchvision:NAME, "
+            f"{name!r} is not a network of a library. Give timm:NAME or torchvision:NAME, "
             "such as torchvision:mobilenet_v2."
         )
     if not found:
@@ -154,7 +154,7 @@ def load_whole(network: nn.Module, weights: Path | StateDict, *, source: str) ->
     wrong = [n for n in wanted if n not in given or given[n].shape != own[n].shape]
     if wrong:
         raise ModelError(
-            f"{source} holds weights of another network: {len(wrong)} of {len(wanted)} tensors "
+            f"{source} contains weights of another network: {len(wrong)} of {len(wanted)} tensors "
             f"are missing or have another shape, such as {wrong[0]}."
         )
     fill(network, {name: given[name] for name in own if name in given}, source=source)
@@ -169,11 +169,11 @@ def dimension_of(network: nn.Module, *, size: int) -> int:
     with torch.inference_mode():
         found = network.eval()(torch.zeros(2, 3, size, size))
     if not isinstance(found, torch.Tensor) or found.ndim != 2 or len(found) != 2:
-        raise ModelError("The network gives no row of numbers for each picture.")
+        raise ModelError("The network does not give a row of numbers for each picture.")
     if found.shape[1] > MOST_NUMBERS:
         raise ModelError(
             f"The network gives {found.shape[1]:,} numbers for a picture; at most "
-            f"{MOST_NUMBERS:,} can be kept."
+            f"{MOST_NUMBERS:,} can be saved."
         )
     return found.shape[1]
 
@@ -218,7 +218,9 @@ def _timm_origin(network: str) -> Origin:
     config = resolve_data_config(pretrained_cfg=facts)  # type: ignore[no-untyped-call]
     _, height, width = config["input_size"]
     if height != width:
-        raise ModelError(f"timm:{network} takes pictures of {width} x {height}, no squares.")
+        raise ModelError(
+            f"timm:{network} takes pictures of {width} x {height}, which are not squares."
+        )
     return Origin(
         preprocessing=Preprocessing(
             size=width,

@@ -18,7 +18,7 @@ def check_float16(model: Model, runtime: Runtime, exact: Runtime) -> None:
         ModelError: it does not, or there is no self-test.
     """
     if not len(model.self_test_pictures):
-        raise ModelError("The model has no self-test to judge float16 by.")
+        raise ModelError("The model has no self-test to check float16 with.")
     rows, exact_rows = _rows(model, runtime), _rows(model, exact)
     found, expected = model.answers(rows), model.answers(exact_rows)
     off = np.abs(found.probabilities - expected.probabilities).max(axis=1)

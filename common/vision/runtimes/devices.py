@@ -63,7 +63,7 @@ def take_device(named: str, *, cards: int) -> torch.device:
         raise DeviceError(
             f"There is no device '{named}' here: PyTorch {torch.__version__} finds {cards} cards. "
             "See whether nvidia-smi shows the card here, and a driver for this build of PyTorch; "
-            "else name auto or cpu."
+            "or choose auto or cpu."
         )
     return torch.device("cuda", _quietest(asked))
 

@@ -25,7 +25,7 @@ def read(url: str) -> BrokerUrl:
     ("url", "problem"),
     [
         ("http://x", "names http"),
-        ("redis://host:6379/seven", "names no database"),
+        ("redis://host:6379/seven", "must have the number of a database"),
         ("rediss://host/0?ssl_cert_reqs=optional", "`required`, as without it, or `none`"),
         ("amqps://host//?ssl_version=3", "has ssl_version, which is unknown"),
     ],

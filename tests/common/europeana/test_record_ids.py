@@ -77,7 +77,7 @@ def test_any_text_is_an_id_that_the_store_takes_or_a_usage_error(text):
     ],
 )
 def test_what_is_no_id_is_refused(text):
-    with pytest.raises(InvalidRecordIdError, match="is no record ID"):
+    with pytest.raises(InvalidRecordIdError, match="is not a record ID"):
         parse_record_id(text)
 
 

@@ -39,7 +39,7 @@ def test_every_line_is_told_of_and_is_an_id_or_blank_or_a_problem(texts):
 def test_a_problem_names_what_was_found():
     lines = list(read_list(["/1/a\n", "\n", "nonsense\n", "/1/b-c"]))
     assert [line.record_id for line in lines] == ["/1/a", None, None, None]
-    assert "'nonsense' is no record ID" in lines[2].problem
+    assert "'nonsense' is not a record ID" in lines[2].problem
     assert lines[3].number == 4
 
 
@@ -76,7 +76,7 @@ def test_a_pipe_is_read_if_the_shell_gave_it_and_else_refused_without_waiting(tm
         assert [line.record_id for line in read_list(lines)] == ["/1/a"]
     os.close(reading)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="pipe cannot be read: it is no regular file"):
+    with pytest.raises(UsageError, match="pipe cannot be read: it is not a regular file"):
         open_list(str(tmp_path / "pipe")).__enter__()
 
 

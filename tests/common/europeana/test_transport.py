@@ -247,7 +247,7 @@ def test_a_wait_that_is_too_long_says_when_the_window_opens(server, api):
 
 @pytest.mark.parametrize("key", ["a b", "a\nb", "ключ", "a\x00"])
 def test_a_key_that_cannot_be_one_is_refused_unshown(key):
-    with pytest.raises(UsageError, match="EUROPEANA_API_KEY holds characters") as refusal:
+    with pytest.raises(UsageError, match="EUROPEANA_API_KEY contains characters") as refusal:
         ApiTransport(ApiSettings(europeana_api_key=key))
     assert key not in str(refusal.value)
 

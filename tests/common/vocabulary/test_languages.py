@@ -43,5 +43,5 @@ def test_without_english_the_label_has_no_language_or_any():
 
 def test_a_typed_language_is_checked():
     assert checked_languages("pt-BR") == ["pt-br", "pt"]
-    with pytest.raises(UsageError, match="'Deutsch!' is no language"):
+    with pytest.raises(UsageError, match="'Deutsch!' is not a language"):
         checked_languages("Deutsch!")

@@ -96,7 +96,7 @@ MAP = "http://data.europeana.eu/concept/43"
         ({"map": "http://example.org/\x00"}, "label 'map' needs a concept URI"),
         ({"map": "http://example.org/\ud800"}, "label 'map' needs a concept URI"),
         ({"map": MAP, "plan": MAP.replace("concept/", "concept/base/")}, "'map' and 'plan' stand"),
-        (f'{{"map": "{MAP}", "map": "http://example.org/4"}}', "'map' stands there twice"),
+        (f'{{"map": "{MAP}", "map": "http://example.org/4"}}', "'map' is there twice"),
         (f'{{"map": "{MAP}", "map": "{MAP}"}}', "'map' and 'map' stand for the same"),
     ],
 )

@@ -68,5 +68,5 @@ def test_the_plain_form_has_a_label_and_a_uri_of_each_concept(tmp_path):
 
 
 def test_a_name_that_says_no_form_is_refused():
-    with pytest.raises(UsageError, match=r"museum.csv ends in none of \.ttl"):
+    with pytest.raises(UsageError, match=r"museum.csv must end in one of \.ttl"):
         form_of("museum.csv")

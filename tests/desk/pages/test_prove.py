@@ -338,7 +338,7 @@ def test_a_certificate_of_a_retired_model_says_in_large_letters_that_it_is_withd
     assert told["withdrawn"]["because"] == "the model was retired"
     visit.page.goto(f"{desk.url}/prove?model=test@1")
     expect(visit.page.get_by_text("you cannot audit it")).to_be_visible()
-    expect(visit.page.get_by_text("It is no longer valid")).to_be_visible()
+    expect(visit.page.get_by_text("The certificate is no longer valid")).to_be_visible()
 
 
 def test_a_viewer_sees_plans_and_certificates_and_does_nothing(filled, desk, visit):

@@ -165,7 +165,7 @@ def test_removing_a_dataset_keeps_its_records(pair):
 
 def test_nothing_is_removed_without_a_yes(pair):
     refused = pair("datasets", "remove", "a", exit_code=2)
-    assert "Remove dataset a with its labels of 3 records? This is no terminal" in refused.stderr
+    assert "Remove dataset a with its labels of 3 records? This is not a terminal" in refused.stderr
     assert names(pair) == ["a", "b"]
 
 

@@ -62,7 +62,7 @@ def test_every_line_of_a_dirty_list_is_accounted_for(harvester, sandbox, catalog
     assert outcomes(harvester) == list(lines.values())
     report = read_report(harvester)
     assert [row["line"] for row in report] == [str(number) for number in range(1, 11)]
-    assert "'nonsense' is no record ID" in report[4]["detail"]
+    assert "'nonsense' is not a record ID" in report[4]["detail"]
     assert report[6]["record_id"] == new
     assert report[6]["detail"].startswith(f"moved from {old}; http://data.europeana.eu/concept/")
     assert labelled_ids(harvester) == {*ids[:3], new}

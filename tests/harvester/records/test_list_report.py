@@ -45,7 +45,7 @@ def test_a_row_that_a_crash_cut_short_is_removed(path):
 
 def test_what_is_no_file_is_refused_without_waiting(path):
     os.mkfifo(path)
-    with pytest.raises(UsageError, match="cannot be written: it is no regular file"):
+    with pytest.raises(UsageError, match="cannot be written: it is not a regular file"):
         ListReport(path)
 
 

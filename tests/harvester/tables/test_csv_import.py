@@ -68,7 +68,7 @@ def test_what_was_harvested_counts_for_more_than_the_table(importer):
 def test_a_table_without_a_usable_line_fails_and_makes_no_dataset(importer):
     (importer.folder / "t.csv").write_text("ID,category\n/1/a,gun\n")
     ended = importer("import", "t.csv", "--dataset", "d", exit_code=1)
-    assert "No line of t.csv was taken; see t.report.csv" in ended.stderr
+    assert "No line of t.csv was accepted; see t.report.csv" in ended.stderr
     assert report_of(importer)[0]["fate"] == "rejected"
     assert importer.rows("SELECT name FROM dataset") == []
 

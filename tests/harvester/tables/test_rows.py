@@ -79,7 +79,7 @@ def test_a_pipe_is_read_if_the_shell_gave_it_and_else_refused_without_waiting(tm
     assert [row.cells[0] for row in read_rows(Path(f"/dev/fd/{reading}"))] == ["ID", "/1/a"]
     os.close(reading)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UsageError, match="pipe cannot be read: it is no regular file"):
+    with pytest.raises(UsageError, match="pipe cannot be read: it is not a regular file"):
         next(read_rows(tmp_path / "pipe"))
 
 

@@ -119,5 +119,5 @@ def test_nobody_waits_for_a_pipe_in_place_of_a_status(tmp_path: Path) -> None:
     experiment = Experiment(tmp_path, "run")
     experiment.split(0).mkdir(parents=True)
     os.mkfifo(experiment.split(0) / "status.json")
-    with pytest.raises(ModelError, match="cannot be read: it is no regular file"):
+    with pytest.raises(ModelError, match="cannot be read: it is not a regular file"):
         read_status(experiment, 0)

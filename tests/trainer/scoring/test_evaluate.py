@@ -225,4 +225,4 @@ def test_what_is_no_file_is_not_read() -> None:
         [Path("/dev/zero")], Preprocessing(size=32), lambda batch: batch.numpy(), batch_size=4
     )
     assert isinstance(found, Unreadable)
-    assert found.reason == "it is no regular file"
+    assert found.reason == "it is not a regular file"

@@ -75,7 +75,7 @@ def test_bad_lines_refuse_a_list_or_are_left_out(
     assert f"{listed}, line 2: 'nonsense'" in worker.err
     assert worker("enqueue", str(listed), "--skip-invalid") == 0
     assert "1 record enqueued; left out: 1 without a record ID." in worker.err
-    told = f"{listed}, line 2: 'nonsense' is no record ID; expected /dataset/local, an item URI"
+    told = f"{listed}, line 2: 'nonsense' is not a record ID. Give /dataset/local, an item URI"
     assert told in worker.err  # in one line
 
 
@@ -86,7 +86,7 @@ def test_a_list_without_any_record_id_is_told_from_an_empty_one(
     listed.write_text("id,title\n" + "nonsense\n" * 10)
     assert worker("enqueue", str(listed), "--skip-invalid") == 2
     assert "the list has 11 lines without a record ID." in worker.err
-    assert f"{listed}, line 1: 'id,title' is no record ID" in worker.err
+    assert f"{listed}, line 1: 'id,title' is not a record ID" in worker.err
     listed.write_text("")
     assert worker("enqueue", str(listed), "--skip-invalid") == 2
     assert "the list is empty" in worker.err

@@ -75,7 +75,7 @@ def test_an_old_id_is_the_present_record(arc: Engine) -> None:
         ("/1/unknown", None, "The encoder arc has not seen a picture of /1/unknown"),
         ("/1/r01", "empty", "The encoder empty has not seen"),
         ("/1/r01", "none", "There is no encoder none; there are: arc, empty"),
-        ("nonsense", None, "is no record ID"),
+        ("nonsense", None, "is not a record ID"),
     ],
 )
 def test_what_cannot_be_answered_says_why(
@@ -86,7 +86,7 @@ def test_what_cannot_be_answered_says_why(
 
 
 def test_without_any_embedding_the_encoder_must_be_named(engine: Engine) -> None:
-    with pytest.raises(UsageError, match="These have embeddings: none"):
+    with pytest.raises(UsageError, match="Encoders with embeddings: none"):
         find_alike(engine, "/1/a", count=1)
 
 

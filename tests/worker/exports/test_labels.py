@@ -143,4 +143,4 @@ def test_a_model_of_before_keeps_the_labels_that_the_store_knows(filled: Shelf) 
 def test_a_language_that_is_none_is_refused(filled: Shelf) -> None:
     refused = CliRunner().invoke(app, ["export", "--model", "vases", "--lang", "?"])
     assert refused.exit_code == 2
-    assert "is no language" in refused.output
+    assert "is not a language" in refused.output

@@ -103,7 +103,7 @@ def test_without_an_active_model_nothing_is_accepted(engine: Engine) -> None:
 def test_texts_are_brought_to_the_form_of_an_id_or_refused(engine: Engine, model_id: int) -> None:
     accepted = jobs.enqueue(engine, ["/1/a", "http://data.europeana.eu/item/1/a"])
     assert (accepted.total, accepted.duplicates) == (1, 1)
-    with pytest.raises(UsageError, match="'nonsense' is no record ID"):
+    with pytest.raises(UsageError, match="'nonsense' is not a record ID"):
         jobs.enqueue(engine, ["/1/b", "nonsense"])
 
 

@@ -29,7 +29,7 @@ def test_bad_lines_are_named_by_number() -> None:
     rejected = RejectedLines()
     assert list(read(["/1/a", "nonsense", "/2"], rejected)) == ["/1/a"]
     assert rejected.count == 2
-    assert "ids.txt, line 2: 'nonsense' is no record ID" in str(rejected)
+    assert "ids.txt, line 2: 'nonsense' is not a record ID" in str(rejected)
     assert "line 3" in str(rejected)
 
 
@@ -46,8 +46,8 @@ def test_of_a_table_one_line_is_told(tmp_path: Path) -> None:
     rejected = RejectedLines()
     assert list(read_files([str(table)], rejected)) == []
     assert str(rejected).splitlines() == [
-        f"{table}, line 1: 'id;title' is no record ID; expected /dataset/local, an item URI or a "
-        "portal URL.",
+        f"{table}, line 1: 'id;title' is not a record ID. Give /dataset/local, an item URI or "
+        "a portal URL.",
         f"  {table}, line 2: it holds more than a record ID. Keep only the column of IDs.",
         "  ... and 19 more",
     ]

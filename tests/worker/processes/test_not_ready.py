@@ -135,7 +135,7 @@ def test_a_store_and_a_broker_that_come_later_are_waited_for(
 def test_a_malformed_broker_url_ends_the_worker(environment: dict[str, str]) -> None:
     ended = ask(environment | {"BROKER_URL": f"redis://127.0.0.1:{free_port()}/seven"}, "run")
     assert ended.returncode == 2
-    assert "BROKER_URL names no database" in ended.stderr
+    assert "must have the number of a database" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -62,7 +62,7 @@ _SHARED = TypeAdapter(SharedModel)
 
 
 def sha256_of_file(path: Path) -> str:
-    """Raises OSError: it is no regular file, or cannot be read."""
+    """Raises OSError: it is not a regular file, or cannot be read."""
     digest = hashlib.sha256()
     with open_regular(path) as stream:
         while part := stream.read(_PART):

@@ -141,7 +141,7 @@ def test_a_name_in_capitals_as_in_the_environment_is_refused_with_the_right_one(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("image_dir = \n", "is no valid TOML: .*line 1"),
+        ("image_dir = \n", "is not valid TOML: .*line 1"),
         ("[worker]\nconnections = 5\n", "worker is a table or a list"),
         ("image_dir = [1]\n", "image_dir is a table or a list"),
         ("a = " + "[" * 100_000, "brackets in too many brackets"),
@@ -186,7 +186,9 @@ def test_secrets_of_another_user_are_not_read_beside_a_file_of_ours(folder: Path
 def test_a_pipe_in_place_of_a_file_of_secrets_is_refused_at_once(folder: Path) -> None:
     (folder / NAME).touch()
     os.mkfifo(folder / SECRETS_NAME, 0o600)
-    with pytest.raises(UsageError, match=rf"{SECRETS_NAME} cannot be read: it is no regular file"):
+    with pytest.raises(
+        UsageError, match=rf"{SECRETS_NAME} cannot be read: it is not a regular file"
+    ):
         StoreSettings.read()
 
 
