@@ -58,7 +58,7 @@ def test_every_problem_is_told_not_only_the_first(check):
     assert "needs a concept URI" in told(ended.stdout, "toy")[0][1]
     assert "the same concept as Map" in str(told(ended.stdout, "chart"))
     assert "is there twice" in str(told(ended.stdout, "toy"))
-    assert "findings must be fixed. Then Europeana is asked." in ended.stderr
+    assert "findings must be corrected. Then Europeana is asked." in ended.stderr
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"map": '])

@@ -26,7 +26,7 @@ def read(url: str) -> BrokerUrl:
     [
         ("http://x", "names http"),
         ("redis://host:6379/seven", "must have the number of a database"),
-        ("rediss://host/0?ssl_cert_reqs=optional", "`required`, as without it, or `none`"),
+        ("rediss://host/0?ssl_cert_reqs=optional", r"`required` \(the default\) or `none`"),
         ("amqps://host//?ssl_version=3", "has ssl_version, which is unknown"),
     ],
 )

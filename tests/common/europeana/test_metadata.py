@@ -160,7 +160,7 @@ def test_any_text_becomes_one_that_can_be_stored_or_none(text):
     ],
 )
 def test_a_changed_search_answer_is_told_by_what_is_different(body, message):
-    with pytest.raises(ApiError, match=f"The Search API answers .* know: .*{message}"):
+    with pytest.raises(ApiError, match=f"The Search API answers .* form: .*{message}"):
         parse_answer(SearchAnswer, body, "Search API")
 
 

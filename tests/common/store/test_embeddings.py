@@ -220,5 +220,5 @@ def test_a_vector_of_another_length_is_not_read_and_named_where_it_is_in_the_way
         save_seen(connection, [seen("/1/a", picture)])
         assert read_pictures(connection, 1, asked, dimension=DIMENSION).places == []
         for ask in (kept_vectors, keep_vectors):
-            with pytest.raises(StoreError, match=f"{picture.hex()} is not of the encoder's length"):
+            with pytest.raises(StoreError, match=f"{picture.hex()} has a wrong length"):
                 ask(connection, 1, {picture: vector})

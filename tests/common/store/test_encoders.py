@@ -51,7 +51,7 @@ def test_a_name_is_for_one_encoder_and_an_encoder_has_one_name(connection: Conne
     register(connection)
     with pytest.raises(UsageError, match="lite has other weights"):
         register(connection, sha256="b" * 64)
-    with pytest.raises(UsageError, match="in the store already: lite"):
+    with pytest.raises(UsageError, match="already in the store: lite"):
         register(connection, name="heavy")
 
 

@@ -90,7 +90,9 @@ def test_an_empty_database_is_to_be_prepared():
 @pytest.mark.parametrize("change", ["DROP TABLE", "DELETE FROM"])
 def test_the_database_of_something_else_is_refused(change):
     alter(f"{change} schema_compatibility; UPDATE alembic_version SET version_num = 'ae1027a6acf'")
-    with pytest.raises(StoreError, match="Check that DATABASE_URL names the right database"):
+    with pytest.raises(
+        StoreError, match="Check that DATABASE_URL is the address of the right database"
+    ):
         open_store()
 
 

@@ -147,7 +147,7 @@ def test_tensors_that_are_not_ordinary_are_refused(
 ) -> None:
     torch.save(small() | {"conv.weight": make(small()["conv.weight"])}, tmp_path / "x.pth")
     # Under Python 3.13 torch itself refuses to read a nested one.
-    ours, of_torch = "cannot be used: conv\\.weight is no ordinary", "is not a plain state dict"
+    ours, of_torch = "cannot be used: conv\\.weight is not an ordinary", "is not a plain state dict"
     with pytest.raises(ModelError, match=rf"x\.pth ({ours}|{of_torch})"):
         read_state_dict(tmp_path / "x.pth")
 
@@ -185,9 +185,9 @@ def test_a_pickle_bomb_is_refused_and_not_executed(tmp_path: Path, writer: str) 
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (os.mkfifo, "no regular file"),
-        (Path.mkdir, "no regular file"),
-        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
+        (os.mkfifo, "not a regular file"),
+        (Path.mkdir, "not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
         (lambda path: path.symlink_to("nowhere"), "no weight file"),
     ],
     ids=["pipe", "folder", "device", "nowhere"],
@@ -213,7 +213,7 @@ def test_bytes_are_read_as_a_file_is(tmp_path: Path) -> None:
     [
         (torch.full((2, 3), torch.nan), "not finite"),
         (torch.full((2, 3), 1e300, dtype=torch.float64), "not finite"),
-        (torch.zeros(2, 3, dtype=torch.int64), "holds whole numbers"),
+        (torch.zeros(2, 3, dtype=torch.int64), "contains whole numbers"),
     ],
     ids=["nan", "too large", "whole"],
 )
@@ -223,7 +223,7 @@ def test_a_network_takes_finite_fractions_alone(weight: torch.Tensor, problem: s
 
 
 def test_a_counter_is_no_weight() -> None:
-    with pytest.raises(ModelError, match="num_batches_tracked holds fractional numbers"):
+    with pytest.raises(ModelError, match="num_batches_tracked contains fractional numbers"):
         fill(nn.BatchNorm2d(2), {"num_batches_tracked": torch.zeros(())}, source="the file")
 
 

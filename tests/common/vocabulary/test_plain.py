@@ -95,9 +95,9 @@ MAP = "http://data.europeana.eu/concept/43"
         ({"map": 'http://example.org/4" OR *:*'}, "label 'map' needs a concept URI"),
         ({"map": "http://example.org/\x00"}, "label 'map' needs a concept URI"),
         ({"map": "http://example.org/\ud800"}, "label 'map' needs a concept URI"),
-        ({"map": MAP, "plan": MAP.replace("concept/", "concept/base/")}, "'map' and 'plan' stand"),
+        ({"map": MAP, "plan": MAP.replace("concept/", "concept/base/")}, "'map' and 'plan' mean"),
         (f'{{"map": "{MAP}", "map": "http://example.org/4"}}', "'map' is there twice"),
-        (f'{{"map": "{MAP}", "map": "{MAP}"}}', "'map' and 'map' stand for the same"),
+        (f'{{"map": "{MAP}", "map": "{MAP}"}}', "'map' and 'map' mean the same"),
     ],
 )
 def test_a_wrong_vocabulary_is_refused_with_file_label_and_reason(tmp_path, content, message):
@@ -113,8 +113,8 @@ def test_a_wrong_vocabulary_is_refused_with_file_label_and_reason(tmp_path, cont
         (lambda path: None, "There is no vocabulary file"),
         (lambda path: path.mkdir(), "cannot be read"),
         (lambda path: path.write_bytes(b'{"map": "\xff"}'), "cannot be read"),
-        (lambda path: path.symlink_to("/dev/zero"), "no regular file"),
-        (os.mkfifo, "no regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (os.mkfifo, "not a regular file"),
         (lambda path: path.write_text(f'{{"map": {"9" * 5000}}}'), "cannot be read"),
         (lambda path: path.write_text(" " * (MAX_BYTES + 1)), "are allowed"),
     ],

@@ -104,7 +104,7 @@ def test_a_database_that_cannot_keep_all_letters_is_refused(
     administer(services, f"CREATE DATABASE unprepared {encoding}")
     monkeypatch.setenv("DATABASE_URL", empty_url)
     refused = typed(exit_code=1)
-    assert "has the encoding SQL_ASCII; titles of all languages need UTF8" in refused.stderr
+    assert "has the encoding SQL_ASCII; titles in all languages need UTF8" in refused.stderr
 
 
 def test_a_database_that_is_not_there_is_told_without_a_traceback(

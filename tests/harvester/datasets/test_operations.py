@@ -84,14 +84,17 @@ def test_subtracting_leaves_out_records_whatever_their_labels(pair):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("merge", "a", "b", "--dataset", "b"), "There is a dataset 'b' already; choose another"),
-        (("subtract", "a", "b", "--dataset", "a"), "There is a dataset 'a' already"),
+        (("merge", "a", "b", "--dataset", "b"), "A dataset 'b' already exists; choose another"),
+        (("subtract", "a", "b", "--dataset", "a"), "A dataset 'a' already exists"),
         (("merge", "a", "x", "--dataset", "c"), "There is no dataset 'x'; there are: a, b."),
         (("remove", "x"), "There is no dataset 'x'; there are: a, b."),
         (("show", "x"), "There is no dataset 'x'; there are: a, b."),
         (("merge", "a", "b", "--dataset", "c d"), "'c d' cannot be the name of a dataset"),
         (("show", "a", "--plot", "a.svg"), "a.svg must end in .png"),
-        (("split", "a", "--fractions", "0.5,0.5", "--names", "c,b"), "There is a dataset 'b'"),
+        (
+            ("split", "a", "--fractions", "0.5,0.5", "--names", "c,b"),
+            "A dataset 'b' already exists",
+        ),
         (
             ("split", "a", "--fractions", "0.5,0.4", "--names", "c,d"),
             "add up to 1; given: 0.5, 0.4",
@@ -100,8 +103,8 @@ def test_subtracting_leaves_out_records_whatever_their_labels(pair):
         (("split", "a", "--fractions", "NaN,0.5", "--names", "c,d"), "numbers such as 0.8,0.2"),
         (("split", "a", "--fractions", "sNaN,1", "--names", "c,d"), "numbers such as 0.8,0.2"),
         (("split", "a", "--fractions", "most,few", "--names", "c,d"), "numbers such as 0.8,0.2"),
-        (("split", "a", "--fractions", "0.5,0.5", "--names", "c,c"), "each name once"),
-        (("split", "a", "--fractions", "1", "--names", "c,d"), "as many --fractions as --names"),
+        (("split", "a", "--fractions", "0.5,0.5", "--names", "c,c"), "all names must be different"),
+        (("split", "a", "--fractions", "1", "--names", "c,d"), "number of --fractions and --names"),
     ],
 )
 def test_what_cannot_be_done_is_refused_and_changes_nothing(pair, arguments, message):

@@ -104,7 +104,7 @@ def test_what_does_not_enter_the_dataset_is_stored_and_told(harvester, sandbox, 
 def test_a_list_of_which_nothing_enters_fails_and_says_why(harvester, sandbox):
     write_list(harvester, ["nonsense", "/91001/never_was"])
     ended = harvester(*GIVEN, exit_code=1)
-    assert "No record of the list entered the dataset" in ended.stderr
+    assert "No record of the list was added to the dataset" in ended.stderr
     assert "Europeana has no such record" in ended.stdout
 
 

@@ -91,7 +91,7 @@ def test_the_licence_of_a_library_does_not_speak_for_a_file(weights: Path) -> No
         ),
         (("x", "--experiment", "nothing"), 2, "There is no experiment"),
         (("x", NETWORK, "--weights", "ZERO"), 1, "the network gives no numbers for a picture"),
-        (("x", NETWORK, "--weights", "WHOLE"), 1, "holds whole numbers"),
+        (("x", NETWORK, "--weights", "WHOLE"), 1, "contains whole numbers"),
     ],
     ids=str,
 )

@@ -36,7 +36,7 @@ def test_a_name_alone_is_the_version_in_service(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(newer)
     assert jobs.preview(engine, ["/1/a"], JobOptions(model="test")).model == "test v1"
-    with pytest.raises(UsageError, match="Name the one that you mean: a@1, a@2"):
+    with pytest.raises(UsageError, match="Give the version that you mean: a@1, a@2"):
         jobs.preview(engine, ["/1/a"], JobOptions(model="a"))
 
 

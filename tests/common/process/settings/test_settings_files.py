@@ -120,7 +120,7 @@ def test_a_secret_in_the_wrong_file_is_refused(folder: Path) -> None:
 def test_what_is_no_secret_does_not_hide_among_them(folder: Path) -> None:
     (folder / NAME).write_text("")
     write_secrets(folder, 'image_dir = "x"\n')
-    with pytest.raises(UsageError, match="image_dir is no secret"):
+    with pytest.raises(UsageError, match="image_dir is not a secret"):
         ImageSettings.read()
 
 
@@ -144,8 +144,8 @@ def test_a_name_in_capitals_as_in_the_environment_is_refused_with_the_right_one(
         ("image_dir = \n", "is not valid TOML: .*line 1"),
         ("[worker]\nconnections = 5\n", "worker is a table or a list"),
         ("image_dir = [1]\n", "image_dir is a table or a list"),
-        ("a = " + "[" * 100_000, "brackets in too many brackets"),
-        ("a = " + "9" * 5_000, "holds a number of too many digits, or"),
+        ("a = " + "[" * 100_000, "too many nested brackets"),
+        ("a = " + "9" * 5_000, "contains a number with too many digits, or"),
         ("#" * 1_000_001, "it has 1,000,001 bytes, 1,000,000 are allowed"),
     ],
 )

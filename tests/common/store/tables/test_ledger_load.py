@@ -46,7 +46,7 @@ def add(connection: Connection, first: int, last: int, **values: str) -> None:
 
 
 def load(connection: Connection) -> dict[str, int]:
-    """What is not nothing."""
+    """What is nothing."""
     (row,) = connection.execute(text("SELECT * FROM ledger_load")).mappings().all()
     assert set(row) == COLUMNS
     return {name: count for name, count in row.items() if count}

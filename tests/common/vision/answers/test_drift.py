@@ -170,5 +170,5 @@ def test_damaged_tallies_are_said(jobs: Jobs, damage: str) -> None:
     with jobs.engine.begin() as connection:
         statement = text(broken[damage])
         connection.execute(statement, {"place": place} if damage == "said" else {})
-    with pytest.raises(StoreError, match="what promised v1 said is damaged"):
+    with pytest.raises(StoreError, match="predictions of promised v1 are damaged"):
         drift_of_job(jobs.engine, job_id)

@@ -61,8 +61,8 @@ def test_weights_of_zero_are_a_head() -> None:
         (np.ones(3), np.ones(3), "are no head"),
         (np.full((2, 3), np.nan), np.ones(2), "not finite"),
         (np.ones((2, 3)), np.array([np.inf, 0]), "not finite"),
-        (np.full((2, 3), -1e200), np.ones(2), "beyond 1e\\+30"),
-        (np.ones((2, 3)), np.array([0, 1e31]), "beyond 1e\\+30"),
+        (np.full((2, 3), -1e200), np.ones(2), "above 1e\\+30"),
+        (np.ones((2, 3)), np.array([0, 1e31]), "above 1e\\+30"),
     ],
 )
 def test_what_is_no_head_is_refused(weights: np.ndarray, bias: np.ndarray, message: str) -> None:

@@ -69,9 +69,9 @@ def test_the_features_are_what_the_head_of_a_classifier_saw() -> None:
         ("timm:resnet18.nobody", "timm has no network 'resnet18.nobody'"),
         ("torchvision:resnet19", "torchvision has no network 'resnet19'. Did you mean resnet1"),
         ("torchvision:resnet18.nobody", "torchvision has no network 'resnet18.nobody'"),
-        ("keras:resnet18", "expected timm:NAME or torchvision:NAME"),
-        ("resnet18", "expected timm:NAME or torchvision:NAME"),
-        ("", "expected timm:NAME or torchvision:NAME"),
+        ("keras:resnet18", "Give timm:NAME or torchvision:NAME"),
+        ("resnet18", "Give timm:NAME or torchvision:NAME"),
+        ("", "Give timm:NAME or torchvision:NAME"),
     ],
 )
 def test_an_unknown_network_is_named_with_its_likes(name: str, message: str) -> None:
@@ -100,7 +100,7 @@ def test_more_numbers_than_can_be_kept_are_refused() -> None:
 
 
 def test_a_network_that_gives_no_rows_is_refused() -> None:
-    with pytest.raises(ModelError, match="no row of numbers"):
+    with pytest.raises(ModelError, match="not give a row of numbers"):
         dimension_of(nn.Conv2d(3, 1, 1), size=8)
 
 
