@@ -124,7 +124,7 @@ class Reason(_Row, Enum):
         f"The host failed or asked us to wait, so these pictures were not requested. {_WAIT}",
     )
     HOST_SLOW = (
-        *(_F, _UNASKED, _WELL, "not waited for, because the other pictures came much earlier"),
+        *(_F, _UNASKED, _WELL, "too slow: the other pictures of the chunk came much earlier"),
         _WAIT,
     )
     CANCELLED = (_F, _SOON, _NOTHING, "the run was stopped", _WAIT)
@@ -162,7 +162,7 @@ class Reason(_Row, Enum):
     )
     TRUNCATED = (_F, _CUT, _WELL, "the connection ended before the announced length", _FILE)
     ENCODING_REFUSED = (
-        *(_F, _FINAL, _WELL, "compressed although we asked for plain bytes: a mistake or a bomb"),
+        *(_F, _FINAL, _WELL, "compressed although we asked for plain bytes: a mistake, or harmful"),
         "The host compresses pictures: tell the provider, or use --picture auto.",
     )
     EMPTY = (_F, _FINAL, _WELL, "the file is empty", _FILE)

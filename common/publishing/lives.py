@@ -19,7 +19,7 @@ STATE_WORDS: Mapping[str, str] = {
     PublicationState.PLANNED: "planned",
     PublicationState.SENDING: "being sent",
     PublicationState.POSTED: "published",
-    PublicationState.ALREADY_SAID: "already said",
+    PublicationState.ALREADY_SAID: "already at Europeana",
     PublicationState.REFUSED: "refused",
     PublicationState.WITHDRAWING: "being withdrawn",
     PublicationState.WITHDRAWN: "withdrawn",

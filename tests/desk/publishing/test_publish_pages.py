@@ -101,7 +101,7 @@ def test_the_list_tells_the_life_of_each_statement(museum: Museum, desk: ServedD
     viewer = Caller(desk, VIEWER)
     page = viewer.get("/publish/statements")
     for part in (
-        "5 published, 1 already said, 1 refused in all",
+        "5 published, 1 already at Europeana, 1 refused in all",
         f"Planned by {OPERATOR}",
         "refused : unknown target",
         "another annotation says it",
