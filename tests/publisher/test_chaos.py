@@ -154,7 +154,8 @@ def test_each_statement_stands_once_whatever_dies(
 ) -> None:
     play(publishers, publisher, until=lambda number: number == 0)
     assert publisher.standing == publisher.posted == as_maps(records), publishers.events
-    assert publisher.sandbox.annotations.pace.worst_second() <= RATE
+    # A frozen process sends the requests that it had begun when it goes on: late, on top of others.
+    assert publisher.sandbox.annotations.pace.worst_second() <= 2 * RATE
 
 
 @pytest.mark.timeout(TIMEOUT * 2)

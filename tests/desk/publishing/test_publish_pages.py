@@ -156,7 +156,7 @@ def test_a_withdrawal_says_the_numbers_and_what_stays(museum: Museum, desk: Serv
 @pytest.mark.parametrize(
     ("fields", "part"),
     [
-        ({}, "Say what to withdraw"),
+        ({}, "Choose what to withdraw"),
         ({"model": "audited@1", "provider": MUSEUM}, "only one of them"),
         ({"model": "none@1"}, "There is no model"),
         ({"audit": "99"}, "There is no audit 99"),
