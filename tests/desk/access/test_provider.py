@@ -27,7 +27,7 @@ def test_addresses_and_keys_are_asked_for_once(provider: OwnProvider) -> None:
     assert provider.asked == ["/.well-known/openid-configuration", "/keys"]
     assert discovery.places().algorithms == ("RS256",)
     assert discovery.places().takes_basic
-    discovery.keys(anew=True)
+    discovery.keys(fresh=True)
     assert provider.asked[2:] == ["/keys"]
 
 

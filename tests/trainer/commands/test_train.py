@@ -231,7 +231,7 @@ def test_weights_for_another_architecture_leave_nothing(trainer: Trainer) -> Non
     torch.save(build_classifier("mobilenet_v2", classes=2).state_dict(), file)
     result = trainer.train("--weights", str(file))
     assert result.exit_code == 1
-    assert "other.pth holds weights for another architecture" in result.stderr
+    assert "other.pth contains weights for another architecture" in result.stderr
     assert not (trainer.experiments / "run").exists()
 
 
