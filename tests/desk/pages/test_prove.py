@@ -317,7 +317,7 @@ def test_an_abandoned_audit_counts(filled, desk, visit):
     expect(visit.page.get_by_role("status").first).to_contain_text("is abandoned")
     expect(visit.page.get_by_text("1 audit was drawn before")).to_be_visible()
     expect(visit.page.get_by_text("may use 1.25 of the 5")).to_be_visible()
-    expect(visit.page.get_by_text("It was abandoned and proves nothing")).to_be_visible()
+    expect(visit.page.get_by_text("The audit was abandoned and proves nothing")).to_be_visible()
     answer = visit.page.goto(f"{desk.url}/audits/{audit}/certificate")
     assert answer.status == 400
     visit.page.goto(f"{desk.url}/audits/{audit}")
