@@ -57,7 +57,7 @@ def read_regular(path: Path, *, at_most: int) -> bytes:
     with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         if size > at_most:
-            problem = f"it has {size:,} bytes, {at_most:,} are allowed"
+            problem = f"it has {size:,} bytes; at most {at_most:,} are allowed"
             raise OSError(errno.EFBIG, problem, str(path))
         return stream.read(size)
 

@@ -256,8 +256,7 @@ def _tell(summary: dict[str, Any], job: str) -> None:
         f"status {job}\n\nLook at:\n  the training     "
         f"{FOLDER / 'experiments' / HEADS / 'report.html'}\n  the enrichments  "
         f"{' and '.join(summary['exports'])}\n  the pictures     "
-        f"{FOLDER / 'training_data'}, by category\n  web pages        make desk, to see, judge "
-        "and teach; it names what to type beside it",
+        f"{FOLDER / 'training_data'}, by category\n  web pages        type: make desk",
         soft_wrap=True,  # a command on several lines cannot be copied
     )
 

@@ -72,7 +72,8 @@ def _confirm(engine: Engine, job: UUID, shown: Mapping[str, str]) -> str | None:
     consent(engine, provider, reason="the demo plays the museum", user_id=curator.number)
     console.print(
         f"\nThe demo plays the curator: it confirmed {number} predictions for records of "
-        f"{provider} that do not say what their picture shows, and noted that it consents.",
+        f"{provider} that do not say what their picture shows, and noted that this data "
+        "provider consents.",
         markup=False,
         soft_wrap=True,
     )

@@ -86,8 +86,8 @@ def _check_takes(client: Any) -> None:
             client.set(_PROBE, "", px=1)  # gone after a millisecond
     except ResponseError as error:  # it is full, cannot save, has too few replicas, or is one
         raise BrokerError(
-            f"The broker at BROKER_URL takes no messages: {str(error).rstrip('.')}. Give it more "
-            "memory or disk, or let BROKER_URL lead to the primary server."
+            f"The broker at BROKER_URL does not accept messages: {str(error).rstrip('.')}. "
+            "Give the broker more memory or disk space, or set BROKER_URL to the primary server."
         ) from error
 
 
@@ -115,7 +115,7 @@ def _reached(connection: Connection) -> Iterator[Connection]:
     except away as error:
         raise BrokerError(f"The broker at BROKER_URL cannot be reached: {error}") from error
     except ValueError as error:
-        raise UsageError(f"BROKER_URL names no database of the broker: {error}") from error
+        raise UsageError(f"The broker does not have the database in BROKER_URL: {error}") from error
 
 
 def work(app: Celery, *, threads: int, on_stop: Callable[[], None]) -> int:

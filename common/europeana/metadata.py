@@ -114,7 +114,7 @@ class SearchAnswer(_Part):
     def _items_where_announced(self) -> Self:
         if self.items_count and not self.items:
             raise ValueError(
-                f"{self.items_count} items are announced, but the member items is missing"
+                f"{self.items_count} items are expected, but the member `items` is missing"
             )
         return self
 

@@ -59,7 +59,8 @@ class QuotaGate:
             if not self._is_announced:
                 until = _clock(seconds, "%H:%M:%S")
                 log.warning(
-                    "The quota of the API key is used up. Work goes on when it is renewed.",
+                    "The quota of the API key is used up. The work continues when the quota "
+                    "is renewed.",
                     seconds=round(seconds),
                     until=until,
                 )

@@ -32,8 +32,8 @@ STANDARD_INPUT = "-"
 _AROUND = " \t\r\n\ufeff\"'<>,;"
 _BETWEEN = re.compile(r"[\s,;]+")  # cells of a table
 _NO_TEXT = re.compile("[\0\ufffd]")  # of UTF-16, and what took the place of other bytes
-TABLE = "it holds more than a record ID. Keep only the column of IDs."
-NO_TEXT = "it is no text in UTF-8. Save the list as UTF-8, one record ID a line."
+TABLE = "it contains more than a record ID. Keep only the column of IDs."
+NO_TEXT = "it is not a text file in UTF-8. Save the list as UTF-8, with one record ID on each line."
 
 
 def parse_record_id(text: str) -> str:

@@ -49,7 +49,7 @@ class _TransientFailure(Exception):  # noqa: N818 - never leaves this module
 def _tell_of_retry(details: RetryDetails) -> None:
     """Log a failure in a sentence; the library's own line names its internals."""
     log.warning(
-        "The API of Europeana did not answer. It will be asked again.",
+        "The API of Europeana did not answer. The request is sent again.",
         problem=str(details.caused_by),
         attempt=f"{details.retry_num + 1} of {ATTEMPTS}",
         in_seconds=round(details.wait_for, 1),
@@ -224,7 +224,10 @@ def _read(response: requests.Response, deadline: float) -> bytes:
     while part := response.raw.read1(1 << 16, decode_content=True):
         content += part
         if len(content) > MAX_ANSWER:
-            raise ApiError(f"{_host(response.url)} answers with more than {MAX_ANSWER >> 20} MiB.")
+            raise ApiError(
+                f"{_host(response.url)} sends an answer of more than {MAX_ANSWER >> 20} MiB, "
+                "so the answer was not read."
+            )
         if time.monotonic() > deadline:
             raise _TransientFailure("it does not answer in time")
     return bytes(content)

@@ -95,7 +95,7 @@ class AddressPolicy:
         public = [address for address in addresses if is_public(address)]
         if not public:
             refused = ", ".join(map(str, addresses)) or "no address"
-            raise Reason.ADDRESS_REFUSED.error(f"the host has {refused}, not public")
+            raise Reason.ADDRESS_REFUSED.error(f"the host has no public address ({refused})")
         if port not in PUBLIC_PORTS:
             raise Reason.PORT_REFUSED.error(f"port {port} is not used by web servers")
         return public
@@ -130,7 +130,8 @@ def _network(text: str) -> IPNetwork:
         return ip_network(text)
     except ValueError as error:
         raise UsageError(
-            f"FETCH_ALLOW_ADDRESSES: '{text}' is not a network; write 127.0.0.0/8 or fd00::/8."
+            f"FETCH_ALLOW_ADDRESSES: '{text}' is not a network. Write a network such as "
+            "127.0.0.0/8 or fd00::/8."
         ) from error
 
 

@@ -27,7 +27,7 @@ _BREAKS = {
     Reason.BAD_RESPONSE: "the answer is not HTTP",
     Reason.CONNECTION_LOST: "the connection broke off",
     Reason.TLS: "the certificate or the encryption is not acceptable",
-    Reason.TRUNCATED: "the body is shorter than announced",
+    Reason.TRUNCATED: "the body is shorter than the length in the header",
 }
 PREFIX_BYTES = 4096  # enough to tell a web page behind comments and blank lines
 _IMAGES = (
@@ -102,7 +102,7 @@ def refuse_encodings(headers: http.client.HTTPMessage) -> None:
 def refuse_two_lengths(headers: http.client.HTTPMessage) -> None:
     """A body that announces two different lengths has no known end."""
     if len(set(headers.get_all("Content-Length", []))) > 1:
-        raise Reason.BAD_RESPONSE.error("two lengths are announced")
+        raise Reason.BAD_RESPONSE.error("the answer has two different lengths")
 
 
 def refuse_shortness(response: http.client.HTTPResponse) -> None:

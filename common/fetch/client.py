@@ -235,7 +235,10 @@ def user_agent(contact: str) -> str:
         UsageError: the contact cannot stand in a header.
     """
     if not contact.isascii() or not contact.isprintable():
-        raise UsageError("FETCH_CONTACT: write a page or an address in plain ASCII.")
+        raise UsageError(
+            "FETCH_CONTACT must be the address of a web page or an e-mail address, in ASCII "
+            "characters."
+        )
     return f"{PRODUCT}/{version('europeana-image-enrichment')} (+{contact})"
 
 

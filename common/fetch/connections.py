@@ -171,7 +171,7 @@ class PinnedConnection(HTTPConnection):
         assert self.sock is not None
         self._waiting.register(self.sock, select.POLLIN)
         if said_unasked(self.sock, self._waiting):
-            raise HTTPException("an answer before the request")
+            raise HTTPException("the answer came before the request")
 
     @property
     def stands(self) -> bool:

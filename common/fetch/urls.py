@@ -44,7 +44,7 @@ class CheckedUrl:
         if parts.scheme not in DEFAULT_PORTS:
             raise Reason.UNSUPPORTED_SCHEME.error(_scheme_problem(parts.scheme))
         if "@" in parts.netloc:
-            raise _invalid("carries a user name")
+            raise _invalid("contains a user name")
         path = _percent_encoded(parts.path) or "/"
         query = _percent_encoded(parts.query)
         target = f"{path}?{query}" if query else path
@@ -95,7 +95,7 @@ def host_of(start: str | None) -> str:
 
 def _check_length(text: str) -> None:
     if len(text) > MAX_LENGTH:
-        raise _invalid(f"has {len(text)} characters, {MAX_LENGTH} are allowed")
+        raise _invalid(f"has {len(text)} characters; at most {MAX_LENGTH} are allowed")
 
 
 def _split(text: str) -> SplitResult:
@@ -114,7 +114,7 @@ def _percent_encoded(text: str) -> str:
     try:
         return quote(_LONE_PERCENT.sub("%25", text), safe=_KEPT)
     except UnicodeEncodeError:
-        raise _invalid("holds half of a surrogate pair") from None
+        raise _invalid("contains half of a surrogate pair") from None
 
 
 def _host(parts: SplitResult) -> str:

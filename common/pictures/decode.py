@@ -100,7 +100,9 @@ def decode(
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Reason.TOO_MANY_PIXELS.error(str(error)) from error
     except UnidentifiedImageError as error:
-        raise Reason.DAMAGED.error("no header of a known format") from error
+        raise Reason.DAMAGED.error(
+            "the file does not begin like a picture of a known format"
+        ) from error
     except MemoryError as error:
         raise Reason.OUT_OF_MEMORY.error("out of memory") from error
     except Exception as error:  # parsers of untrusted bytes raise anything
@@ -239,7 +241,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
         if image.mode == "F" or least < low or most > high:
             low, high = least, most
     if not math.isfinite(high - low):
-        raise Reason.UNSUPPORTED_PIXELS.error("pixels that are no numbers")
+        raise Reason.UNSUPPORTED_PIXELS.error("some pixels are not numbers")
     scale = 255 / ((high - low) or 1.0)
     return image.convert("F").point(lambda value: value * scale + (0.5 - low * scale)).convert("L")
 

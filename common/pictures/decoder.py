@@ -132,7 +132,7 @@ class Decoder:
 
     def _put(self, result: bytes) -> int:
         if len(result) > OUTPUT_BYTES:
-            raise Reason.TOO_MUCH_MEMORY.error(f"{len(result)} bytes once it is decoded")
+            raise Reason.TOO_MUCH_MEMORY.error(f"the decoded picture has {len(result)} bytes")
         self._output[: len(result)] = result
         return len(result)
 

@@ -129,7 +129,7 @@ class DecoderProcess:
             if fits(reply, request):
                 return reply
         self._end()
-        raise Reason.DECODER_CRASHED.error("the decoder answered nonsense")
+        raise Reason.DECODER_CRASHED.error("the answer of the decoder is malformed")
 
     def _packet(self, running: "_Running", request: DecoderRequest) -> bytes:
         """The packet that answers a request; empty if the decoder has ended."""
@@ -137,7 +137,9 @@ class DecoderProcess:
             try:
                 running.channel.send(packed(request))
             except TimeoutError as error:  # it has not read the requests before
-                raise Reason.DECODER_CRASHED.error("the decoder reads nothing") from error
+                raise Reason.DECODER_CRASHED.error(
+                    "the decoder does not read the picture"
+                ) from error
             return self._received(running)
         return b""
 
@@ -153,7 +155,7 @@ class DecoderProcess:
             if ticks != before:
                 worked_at = now
             elif now - worked_at > STILL_SECONDS:
-                raise _LostError(Reason.DECODING_TOO_LONG.error("the decoder stood still"))
+                raise _LostError(Reason.DECODING_TOO_LONG.error("the decoder stopped responding"))
 
     def _last_words(self, process: subprocess.Popen[bytes]) -> DecoderReply:
         try:

@@ -100,7 +100,7 @@ def read_header(content: bytes) -> Header | None:
             is_ordinary = is_ordinary and frame < 0
             frame = place
         after = place + (1 if marker == _FILLING else 2 + length)
-    raise Reason.DAMAGED.error(f"a JPEG of more than {MAX_SEGMENTS:,} segments")
+    raise Reason.DAMAGED.error(f"a JPEG with more than {MAX_SEGMENTS:,} segments")
 
 
 def _header(
@@ -143,7 +143,7 @@ def is_held_whole(header: Header | None, content: bytes) -> bool:
             return False
     first = header.scan if header else 0
     if content.count(_SCAN, first) > MAX_SCANS and (scans := _scans(content, first)) > MAX_SCANS:
-        raise Reason.DAMAGED.error(f"a JPEG of {scans} scans")
+        raise Reason.DAMAGED.error(f"a JPEG with {scans} scans")
     return True
 
 

@@ -93,7 +93,7 @@ class PeriodicThread(threading.Thread, ABC):
         except AWAY as error:
             found, excused = trouble(error), not is_there(error)
             if found != self._trouble:
-                log.warning(f"{found}; tried again until that is over", thread=self.name)
+                log.warning(f"{found}; the program tries again", thread=self.name)
         except Exception:  # else the thread would end unnoticed
             log.exception("a periodic task failed; it is tried again", thread=self.name)
             found = self._trouble

@@ -30,7 +30,7 @@ def check_service_url(url: str, *, variable: str, schemes: tuple[str, ...], exam
     if found is None or "password=" in url or not url.isprintable():
         raise UsageError(f"{variable} is malformed; expected {example}. {_ESCAPES}")
     if found["scheme"].partition("+")[0] not in schemes:
-        raise UsageError(f"{variable} names {found['scheme']}; expected {example}.")
+        raise UsageError(f"{variable} begins with {found['scheme']}; expected {example}.")
 
 
 def shown(url: str) -> str:

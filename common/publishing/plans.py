@@ -130,7 +130,9 @@ def make_plan(
         UsageError: no statement may go, or the precision is no share.
     """
     if not 0 < precision <= 1:
-        raise UsageError(f"The precision is {precision:g}; give a share such as 0.95.")
+        raise UsageError(
+            f"The precision {precision:g} is not between 0 and 1. Give a share such as 0.95."
+        )
     asked: dict[str, Any] = {"precision": precision, "data_provider": data_provider}
     asked |= {"concept_uri": concept_uri}
     asked |= {"again": again, "most": most}

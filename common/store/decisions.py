@@ -58,7 +58,7 @@ def block(
     asked = {"concept_uri": _checked(concept_uri, "concept", longest=LONGEST_REASON)}
     with engine.begin() as connection:
         if connection.execute(_CONCEPT, asked).first() is None:
-            words = f"There is no concept {concept_uri!r}; give the URI of one concept."
+            words = f"There is no concept {concept_uri!r}. Give the URI of a concept."
             raise UsageError(words, field="concept")
         return _decide(
             connection,
@@ -151,9 +151,11 @@ def _checked(given: str, what: str, *, longest: int) -> str:
     bare = given.strip()
     with blaming(what.removeprefix("data ")):
         if not bare:
-            raise UsageError(f"The {what} is empty; give one.")
+            raise UsageError(f"The {what} is empty. Give a {what}.")
         if len(bare) > longest:
-            raise UsageError(f"The {what} has {len(bare):,} characters; {longest:,} are allowed.")
+            raise UsageError(
+                f"The {what} has {len(bare):,} characters; at most {longest:,} are allowed."
+            )
         if unfit := UNFIT.search(re.sub(r"[\t\r\n]", " ", bare)):
             raise UsageError(
                 f"The {what} contains the character {unfit[0]!r}, which is not allowed."

@@ -63,8 +63,8 @@ def register_encoder(
             return False
         if each.name == name:
             raise UsageError(
-                f"The encoder {name} has other weights or prepares pictures in another way. "
-                "Choose another name."
+                f"The encoder {name} is already in the store, with other weights or another "
+                "preparation of pictures. Choose another name."
             )
         if each.sha256 == sha256:
             raise UsageError(f"This encoder is already in the store: {each.name}.")

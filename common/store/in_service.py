@@ -190,7 +190,9 @@ def go_back(
         begin_service(connection, before, data_provider=data_provider, began_by=began_by)
     elif data_provider is None or not end_service(connection, data_provider=data_provider):
         whom = "all records" if data_provider is None else data_provider
-        raise UsageError(f"No other model served {whom} before, so there is none to go back to.")
+        raise UsageError(
+            f"No other model served {whom} before, so you cannot go back to an earlier model."
+        )
     return serving(connection, data_provider)
 
 

@@ -26,7 +26,7 @@ class ModelName:
         """
         match = _PATTERN.fullmatch(text)
         if match is None:
-            raise UsageError(f"{text!r} is not the name of a model; expected NAME or NAME@VERSION.")
+            raise UsageError(f"{text!r} is not the name of a model. Write NAME or NAME@VERSION.")
         return cls(match["name"], int(match["version"]) if match["version"] else None)
 
     def __str__(self) -> str:

@@ -141,7 +141,7 @@ class Model:
         if wrong:
             raise ModelError(
                 f"The model fails its self-test: for {wrong} of {len(found)} pictures it gives "
-                f"other probabilities than at promotion, by up to {differences.max():.2g} where "
-                f"{tolerance:g} is allowed. It was promoted with torchvision "
+                f"other probabilities than at promotion, by up to {differences.max():.2g} but "
+                f"at most {tolerance:g} is allowed. It was promoted with torchvision "
                 f"{self.description.torchvision}; this machine has {torchvision.__version__}."
             )

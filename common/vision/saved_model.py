@@ -123,7 +123,7 @@ def load_on_encoder(
 
 def _load(folder: Path, description: Description, *, sha256: str, encoders: Path | None) -> Model:
     if not description.members:
-        raise ModelError(f"{folder} holds a model without weights.")
+        raise ModelError(f"{folder} contains a model without weights.")
     if description.encoder is not None:
         encoder = load_encoder(encoders or folder.parent / ENCODERS, description.encoder)
         return load_on_encoder(folder, description, encoder, sha256=sha256)

@@ -75,8 +75,8 @@ def checked(found: object, *, source: str) -> StateDict:
             )
         if not _is_ordinary(tensor):
             raise ModelError(
-                f"{source} cannot be used: {name[:_SHOWN]} is not an ordinary tensor, but for "
-                f"example sparse, quantised or without numbers; {_SAVE}, in float32."
+                f"{source} cannot be used: {name[:_SHOWN]} is not an ordinary tensor: it may "
+                f"be sparse, quantised or without numbers; {_SAVE}, in float32."
             )
     return found
 

@@ -101,7 +101,7 @@ class Vocabulary:
         """
         given = {each.uri: each for each in concepts}
         if not given:
-            raise VocabularyError("It has no concept.")
+            raise VocabularyError("The vocabulary has no concept.")
         for each in given.values():
             if problem := _problem(each):
                 raise VocabularyError(f"The concept {each.uri[:LONGEST]} {problem}.")
@@ -192,4 +192,4 @@ def _check_no_circle(concepts: Iterable[VocabularyConcept]) -> None:
         TopologicalSorter({each.uri: each.broader for each in concepts}).prepare()
     except CycleError as error:
         circle = " -> ".join(error.args[1])
-        raise VocabularyError(f"Concepts are in a circle of broader concepts: {circle}.") from error
+        raise VocabularyError(f"Some concepts are broader than themselves: {circle}.") from error

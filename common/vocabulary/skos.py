@@ -91,10 +91,14 @@ def _parsed(path: Path, text: str, form: Form) -> Graph:
     except BadSyntax as error:
         found = _EXPECTED.search(str(error))
         why = found[1] if found else "bad syntax"
-        raise VocabularyError(f"{path}, line {error.lines + 1}: no Turtle ({why}).") from error
+        raise VocabularyError(
+            f"{path}, line {error.lines + 1}: not valid Turtle ({why})."
+        ) from error
     except SAXParseException as error:
         line = error.getLineNumber()
-        raise VocabularyError(f"{path}, line {line}: no RDF/XML ({error.getMessage()}).") from error
+        raise VocabularyError(
+            f"{path}, line {line}: not valid RDF/XML ({error.getMessage()})."
+        ) from error
     except Exception as error:  # rdflib's parsers raise whatever comes
         raise VocabularyError(f"{path} cannot be read as {form}: {error}.") from error
 

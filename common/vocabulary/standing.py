@@ -28,8 +28,9 @@ def check_claimed_once(concepts: Iterable[VocabularyConcept]) -> None:
         uri, one, other = twice[0]
         claim = f"and {other} has it as exactMatch" if uri == one else f"of {one} and of {other}"
         said = f"is a concept {claim}" if uri == one else f"is an exactMatch {claim}"
-        more = f" So it is with {len(twice) - 1:,} more." if twice[1:] else ""
+        more = f" {len(twice) - 1:,} more URIs have the same problem." if twice[1:] else ""
         raise VocabularyError(
             f"{uri} {said}, so its meaning is not clear. Remove the exactMatch from the "
-            f"concept that means something else.{more} `harvester vocabulary check` lists them all."
+            f"concept that means something else.{more} `harvester vocabulary check` lists all "
+            "of them."
         )

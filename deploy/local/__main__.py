@@ -75,7 +75,8 @@ def _environment(data: Path | None) -> Iterator[dict[str, str]]:
                 environment[variable] = stack.enter_context(server(folders)).url
             else:
                 typer.echo(
-                    f"{variable} is set, so its server is used and none is started. To start one: "
+                    f"{variable} is set, so this server is used and no server is started. To "
+                    "start a server: "
                     f"env --unset={variable} ...",
                     err=True,
                 )

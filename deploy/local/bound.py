@@ -44,7 +44,7 @@ def _become(parent: int, death_signal: int, account: Account | None, command: li
     if prctl:
         prctl(PR_SET_PDEATHSIG, death_signal)  # last, because a change of account would clear it
         if os.getppid() != parent:
-            sys.exit("The process that asked for this command is gone.")
+            sys.exit("The process that started this command has ended.")
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, not by COMMAND
         signal.signal(number, signal.SIG_DFL)
     try:

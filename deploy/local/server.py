@@ -165,8 +165,8 @@ class Server(ABC):
             while not _try_lock(descriptor):
                 if time.monotonic() > deadline:
                     raise self.error(
-                        f"{self.folder} is in use by another {self.name}. "
-                        "Stop the run that uses it, or keep the data in another folder."
+                        f"{self.folder} is in use by another {self.name}. Stop the other "
+                        f"{self.name}, or choose another folder for the data."
                     )
                 time.sleep(POLL_SECONDS)
             yield descriptor

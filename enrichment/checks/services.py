@@ -61,15 +61,21 @@ def check_workers(engine: Engine) -> Findings:
         devices = connection.execute(_DEVICES, alive).all()
         in_float32 = connection.execute(_IN_FLOAT32, alive).scalars().all()
         missing = connection.execute(_MISSING, alive).all()
-    on = [f"{count:,} on {device or 'a device that it does not tell'}" for device, count in devices]
+    on = [f"{count:,} on {device or 'an unknown device'}" for device, count in devices]
     yield ok("workers", "alive", ", ".join(on) or "none")
     if missing:
         found = "; ".join(f"{name}: {what}" for name, what in missing)
-        advice = "Each says what to do. A worker is named by its host and its process."
+        advice = (
+            "The text of each worker says what to do. The name of a worker has its host "
+            "and its process number."
+        )
         yield warning("workers", "what they lack", found, advice)
     if in_float32:
-        advice = "It is right, and slower. The worker's log says why: float16 refused"
-        found = f"refused, float32 serves: {', '.join(in_float32)}"
+        advice = (
+            "The results are right, but slower. The reason is in the worker's log: "
+            "search for float16 refused"
+        )
+        found = f"refused, so float32 is used: {', '.join(in_float32)}"
         yield warning("workers", "float16", found, advice)
 
 

@@ -96,7 +96,7 @@ def images(
             _show_hosts(hosts)
         return
     if as_json:
-        raise UsageError("--json goes with --report.")
+        raise UsageError("--json needs --report. Give both options.")
     harvest_pictures(
         engine,
         settings,

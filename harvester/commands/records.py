@@ -137,9 +137,13 @@ def records(
     harvester records --dataset mine --ids ids.txt
     """
     if ids is not None and (update or seed is not None or n is not None):
-        raise UsageError("--ids takes all records of its list: leave out --n, --seed and --update.")
+        raise UsageError(
+            "--ids harvests all records of the list, so leave out --n, --seed and --update."
+        )
     if ids is None and report is not None:
-        raise UsageError("--report needs --ids: it has the outcome of each line of a list.")
+        raise UsageError(
+            "--report needs --ids, because the report has the outcome of each line of a list."
+        )
     given = chosen_vocabulary(vocab_json, vocabulary)
     chosen = chosen_concepts(given.content, concept or ())
     labelling = Labelling(given, mode, rename_labels, narrower, chosen)
@@ -187,7 +191,9 @@ def _search(api: EuropeanaApi, plan: HarvestPlan) -> None:
 def _reusabilities(given: str) -> tuple[str, ...]:
     chosen = tuple(value.strip() for value in given.split(","))
     if unknown := [value for value in chosen if value not in REUSABILITIES]:
-        raise UsageError(f"--reusability takes {', '.join(REUSABILITIES)}, not {unknown[0]!r}.")
+        raise UsageError(
+            f"--reusability can be {', '.join(REUSABILITIES)}, but not {unknown[0]!r}."
+        )
     return chosen
 
 
@@ -219,7 +225,9 @@ def _report_lines(outcome: GivenOutcome, report: Path) -> None:
     if outcome.moved:
         console.print(f"Lines with a former ID of a record that Europeana moved: {outcome.moved:,}")
     if not outcome.lines["labelled"]:
-        raise EnrichmentError("No record of the list was added to the dataset; see the table.")
+        raise EnrichmentError(
+            "No record of the list was added to the dataset. The table shows the reasons."
+        )
 
 
 def _report_update(outcome: UpdateOutcome) -> None:

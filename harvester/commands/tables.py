@@ -104,7 +104,7 @@ def import_table(
     )
     _report_fates(outcome, name, report)
     if not outcome.usable:
-        raise EnrichmentError(f"No line of {file} was accepted; see {report}.")
+        raise EnrichmentError(f"No line of {file} was accepted. The reasons are in {report}")
 
 
 def _named_columns(given: list[str]) -> dict[str, str]:
@@ -116,8 +116,8 @@ def _named_columns(given: list[str]) -> dict[str, str]:
         key = ours.get(column.strip().lower())
         if key is None or key in named or not name.strip():
             raise UsageError(
-                f"--column {each!r} must be OURS=NAME, such as category=Kategorie, with each of "
-                f"our columns at most once: {', '.join(COLUMNS)}."
+                f"--column {each!r} must be OURS=NAME, such as category=Kategorie. Give each "
+                f"of these columns at most once: {', '.join(COLUMNS)}."
             )
         named[key] = name
     return named
@@ -141,7 +141,8 @@ def _report_fates(outcome: ImportOutcome, name: str, report: Path) -> None:
     if outcome.recoded:
         are = counted(outcome.recoded, "line is", "lines are")
         console.print(
-            f"Warning: {are} not UTF-8, and read as Latin-1. If the dataset has wrong letters, "
+            f"Warning: {are} not in UTF-8. The import read them as Latin-1. If the dataset "
+            "has wrong letters, "
             "save the table as CSV in UTF-8 and import it again.",
             soft_wrap=True,
         )

@@ -77,10 +77,10 @@ def import_(
         before = _before(connection, version) if is_new else None
     console = SafeConsole(highlight=False)
     if not is_new:
-        console.print(f"{version} says the same already, so no version was made.")
+        console.print(f"The file is the same as {version}, so no new version was made.")
         return
     said = ", ".join(language or "no language" for language in new.languages)
-    console.print(f"Kept {version}: {len(new.concepts):,} concepts, labels in {said}.")
+    console.print(f"Saved {version}: {len(new.concepts):,} concepts, labels in {said}.")
     if before:
         _print_differences(list(differences(before, new)), at_most=_SHOWN)
     next_step(f"harvester records --dataset NAME --vocabulary {version.name}")
@@ -191,7 +191,7 @@ def _before(connection: Connection, version: VocabularyVersion) -> Vocabulary | 
 
 def _print_differences(found: list[VocabularyDifference], *, at_most: int | None = None) -> None:
     if not found:
-        SafeConsole().print("They say the same.")
+        SafeConsole().print("The vocabularies are equal.")
         return
     texts = ("label", "before", "after")
     listing = Listing("concept", "label", "what", "before", "after", texts=texts)

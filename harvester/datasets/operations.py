@@ -153,7 +153,9 @@ def split_dataset(
     """
     if sum(fractions.values()) != 1 or min(fractions.values()) <= 0:
         given = ", ".join(map(str, fractions.values()))
-        raise UsageError(f"Fractions must be above 0 and add up to 1; given: {given}.")
+        raise UsageError(
+            f"All fractions must be above 0, and their sum must be 1. You gave: {given}."
+        )
     bounds = list(accumulate(fractions.values()))[:-1]
     with engine.begin() as connection:
         dataset = find_dataset(connection, name)
@@ -212,7 +214,9 @@ def dataset_from_verdicts(
         found = taught_labels(connection, data_provider=data_provider)
         if not found.records:
             whose = f" of {data_provider}" if data_provider else ""
-            raise UsageError(f"No verdict gives a record{whose} a label: judge some at the desk.")
+            raise UsageError(
+                f"No record{whose} has a label from a verdict. Judge records at the desk first."
+            )
         number = _new_dataset(connection, name)
         rows = (
             (number, each.record_id, uri, "verdict", WEIGHT)
@@ -244,7 +248,7 @@ def _new_dataset(connection: Connection, name: str, *, like: Sequence[int] = ())
     number = connection.execute(made).scalar_one_or_none()
     if number is None:
         raise UsageError(
-            f"A dataset {name!r} already exists; choose another name, or remove it with: "
+            f"A dataset {name!r} already exists. Choose another name, or remove this dataset: "
             f"harvester datasets remove {name}"
         )
     return number

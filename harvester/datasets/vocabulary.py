@@ -82,8 +82,8 @@ def use_vocabulary(
         raise UsageError(
             f"The vocabulary {version} has other labels than the dataset: "
             f"{'; '.join(changes[:_SHOWN])}{more}. The dataset is unchanged. Use the dataset's own "
-            "vocabulary (harvester vocabulary list), another --dataset, or give the dataset the "
-            "new labels with --rename-labels."
+            "vocabulary (harvester vocabulary list), another --dataset, or use "
+            "--rename-labels to give the dataset the new labels."
         )
     connection.execute(_USE, {"vocabulary": version.id, "dataset": dataset})
 

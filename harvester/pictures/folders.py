@@ -104,9 +104,7 @@ def _place(source: Path, target: Path) -> None:
         with replacing(target) as unfinished:
             _link(source, unfinished)
     except OSError as error:
-        raise EnrichmentError(
-            f"{source} cannot be placed as {target}: {error.strerror}."
-        ) from error
+        raise EnrichmentError(f"{source} cannot be moved to {target}: {error.strerror}.") from error
 
 
 def _link(source: Path, target: Path) -> None:

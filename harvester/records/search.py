@@ -110,7 +110,7 @@ def _check_former_searches(connection: Connection, dataset: int, plan: HarvestPl
         mode = search.get("mode", plan.labelling.mode)
         if mode != plan.labelling.mode:
             raise UsageError(
-                f"Dataset {plan.name!r} was harvested with --mode {mode}; use that mode, "
+                f"Dataset {plan.name!r} was harvested with --mode {mode}; use the same mode, "
                 "or choose another --dataset."
             )
         if search.get("narrower", False) != plan.labelling.narrower:
@@ -123,5 +123,5 @@ def _check_former_searches(connection: Connection, dataset: int, plan: HarvestPl
             raise UsageError(
                 f"Dataset {plan.name!r} was harvested with another --seed or --reusability "
                 f"(sort {search['sort']}, {', '.join(search['reusability'])}); "
-                "an update repeats the same search: give the same options."
+                "An update repeats the same search, so give the same options."
             )

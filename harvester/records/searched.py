@@ -80,10 +80,11 @@ def _chosen(vocabulary: Vocabulary, name: str) -> str:
     if found:
         named = " and ".join(each.uri for each in found[:2])
         raise UsageError(
-            f"--concept {name!r} is the label of {named}; give the URI of one concept."
+            f"--concept {name!r} is the label of {named}. Give the URI of one concept."
         )
     raise UsageError(
-        f"The vocabulary has no concept {name!r}; --concept takes a URI, a category or a label."
+        f"The vocabulary has no concept {name!r}; give a URI, a category or a label of this "
+        "vocabulary."
     )
 
 

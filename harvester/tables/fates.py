@@ -101,17 +101,19 @@ def _column_places(table: Path, header: TableRow, columns: Mapping[str, str]) ->
     wanted = {column: _column_name(columns.get(column, column)) for column in COLUMNS}
     if twice := [column for column, name in wanted.items() if names.count(name) > 1]:
         shown = columns.get(twice[0], twice[0])
-        raise UsageError(f"{table}, line 1: the column {shown} is there twice; remove one.")
+        raise UsageError(f"{table}, line 1: the column {shown} is there twice. Remove one of them.")
     places = {column: names.index(name) for column, name in wanted.items() if name in names}
     given = header.problem and header.problem[1]
     given = given or ", ".join(_shown(cell) for cell in header.cells[:10]) or "nothing"
     if lost := [columns[column] for column in columns if column not in places]:
-        raise UsageError(f"{table}, line 1: has no column {_shown(lost[0])}; found {given}.")
+        raise UsageError(
+            f"{table}, line 1: there is no column {_shown(lost[0])}. The columns are: {given}."
+        )
     for either, other in (("ID", "URI"), ("category", "skos_concept")):
         if either not in places and other not in places:
             raise UsageError(
-                f"{table}, line 1: must name the columns, among them {either} or {other}; "
-                f"expected {','.join(COLUMNS)} in any order, found {given}. If the table has "
+                f"{table}, line 1: expected the names of the columns {','.join(COLUMNS)}, in "
+                f"any order. {either} or {other} must be there. Found: {given}. If the columns have "
                 f"other names, give: --column {either}=NAME"
             )
     return places
@@ -160,8 +162,8 @@ class _RowJudge:
             raise _RejectedError(
                 "",
                 "too many cells",
-                f"{len(row.cells)}, the header has {self._width}; is a cell with a comma in it "
-                "not quoted?",
+                f"{len(row.cells)}, but the header has {self._width}; a cell with a comma "
+                "needs quotes",
             )
         filled = len(row.cells)
         return {

@@ -65,8 +65,8 @@ def _next_row(reader: Iterator[list[str]], lines: "_Lines") -> TableRow | None:
         cells = next(reader, None)
     except csv.Error as error:
         if lines.ended:
-            raise lines.error("a quote that begins here is never closed", first) from error
-        advice = f"{error}; expected every quote within a quoted cell doubled"
+            raise lines.error("the quote that begins here has no end", first) from error
+        advice = f"{error}; inside a quoted cell, write each quote twice"
         return TableRow(first, (), ("broken quotes", advice))
     if cells is None:
         return None
@@ -116,7 +116,9 @@ class _Lines:
                 self._first,
             )
         if "\0" in line:
-            raise self.error("a NUL character; save the table as CSV in UTF-8", self._number)
+            raise self.error(
+                "there is a NUL character; save the table as CSV in UTF-8", self._number
+            )
         return self._recoded(line) if _UNDECODED.search(line) else line
 
     def _recoded(self, line: str) -> str:
@@ -124,7 +126,7 @@ class _Lines:
         try:
             return line.encode("utf-8", "surrogateescape").decode("windows-1252")
         except UnicodeDecodeError as error:
-            what = "bytes that are neither UTF-8 nor Latin-1; save the table as CSV in UTF-8"
+            what = "some bytes are neither UTF-8 nor Latin-1; save the table as CSV in UTF-8"
             raise self.error(what, self._number) from error
 
     def error(self, what: str, line: int) -> UsageError:

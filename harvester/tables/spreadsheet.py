@@ -36,7 +36,7 @@ def read_sheet(path: Path, content: BinaryIO) -> Iterator[TableRow]:
             the row, if there is one.
     """
     if not content.seekable():
-        raise UsageError(f"{path} is an Excel file in a pipe. Give the file itself.")
+        raise UsageError(f"{path} is an Excel file from a pipe. Give the path of the Excel file.")
     line = 0
     try:
         _check_size(path, content)
@@ -51,7 +51,8 @@ def read_sheet(path: Path, content: BinaryIO) -> Iterator[TableRow]:
     except _DAMAGED as error:
         where = f", line {line + 1:,}" if line else ""
         raise UsageError(
-            f"{path}{where}: Excel file is damaged: {error}. Open it in Excel and save it again."
+            f"{path}{where}: the Excel file is damaged: {error}. Open it in Excel and save it "
+            "again."
         ) from error
 
 

@@ -84,7 +84,7 @@ def plan(
         return
     print_plan(made)
     if shown:
-        console.print("Some of them:")
+        console.print("Examples:")
     for each in shown:
         title = f"  {each.label}: {each.title or each.record_id}, {record_page(each.record_id)}"
         console.print(title, soft_wrap=True)
@@ -111,7 +111,9 @@ def print_plan(made: PlanState) -> None:
     go = counted(made.left, "statement is", "statements are")
     console.print(f"Plan {made.id}: {go} ready to be published.", soft_wrap=True)
     if said := made.states.get("already_said"):
-        console.print(f"  {said:,} left out: Europeana says it already", soft_wrap=True)
+        console.print(
+            f"  {said:,} left out: Europeana already has the same statement", soft_wrap=True
+        )
     for words, number in words_of(made.counts):
         console.print(f"  {number:,} left out: {words}", soft_wrap=True)
     if made.audits:

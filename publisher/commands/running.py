@@ -52,9 +52,9 @@ def _look(opened: Publishing, *, sync_too: bool) -> None:
     except KeyRefusedError:
         raise
     except EnrichmentError as error:
-        log.warning("Publishing does not go on now. It is tried again.", problem=str(error))
+        log.warning("Publishing is interrupted. The publisher tries again.", problem=str(error))
     except AWAY as error:
-        log.warning(f"{trouble(error)}; tried again until that is over")
+        log.warning(f"{trouble(error)}; the program tries again")
 
 
 def _work(opened: Publishing, *, sync_too: bool) -> None:

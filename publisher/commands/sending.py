@@ -47,15 +47,17 @@ def send(
         return
     console.print(f"Plan {plan}: {sent.posted:,} published.", soft_wrap=True)
     if sent.already_said:
-        console.print(f"  {sent.already_said:,} left out: another annotation says it already")
+        console.print(
+            f"  {sent.already_said:,} left out: another annotation already has the same statement"
+        )
     if sent.refused:
         console.print(
             f"  {sent.refused:,} refused. See why: publisher status {plan}", soft_wrap=True
         )
     if sent.to_withdraw:
         console.print(
-            f"{sent.to_withdraw:,} published statements are no longer confirmed, certified "
-            "or allowed. To withdraw them: publisher sync",
+            f"{sent.to_withdraw:,} published statements are no longer confirmed, certified or "
+            "allowed. To withdraw them: publisher sync",
             soft_wrap=True,
         )
 

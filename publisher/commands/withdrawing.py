@@ -107,7 +107,7 @@ def withdraw(
     console.print(f"{counted(withdrawn, 'statement')} withdrawn.")
     if done.stay:
         stay = counted(done.stay, "statement stays", "statements stay")
-        console.print(f"{stay}, because another ground is left.", soft_wrap=True)
+        console.print(f"{stay}, because there is another ground for publishing.", soft_wrap=True)
 
 
 def withdraw_queued(opened: Publishing) -> int:
@@ -133,5 +133,7 @@ def _audit(engine: Engine, number: int) -> int:
     with engine.connect() as connection:
         found = connection.execute(select(Audit.id).where(Audit.id == number)).scalar()
     if found is None:
-        raise UsageError(f"There is no audit {number}. The desk's page Prove lists them.")
+        raise UsageError(
+            f"There is no audit {number}. The page Prove of the desk lists all audits."
+        )
     return found

@@ -63,7 +63,7 @@ class Pause:
         seconds = min(LONGEST_PAUSE, asked_for or 0.5 * 2.0 ** min(self._troubles, 10))
         self._until = time.monotonic() + seconds
         log.warning(
-            "Europeana does not take annotations now. They are sent later.",
+            "Europeana does not accept annotations at the moment. The publisher sends them later.",
             problem=str(error),
             in_seconds=round(seconds, 1),
         )
@@ -133,7 +133,7 @@ class PacedWork:
         try:
             taken = self._take()
         except AWAY as error:
-            log.warning(f"{trouble(error)}; tried again until that is over")
+            log.warning(f"{trouble(error)}; the program tries again")
             taken = DATABASE_PAUSE
         if isinstance(taken, tuple):
             pool.submit(self._work, *taken).add_done_callback(self._finish)

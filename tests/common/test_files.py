@@ -62,7 +62,7 @@ def test_a_regular_file_is_read_up_to_a_size(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"12345")
     assert read_regular(path, at_most=5) == b"12345"
-    with pytest.raises(OSError, match="5 bytes, 4 are allowed"):
+    with pytest.raises(OSError, match="5 bytes; at most 4 are allowed"):
         read_regular(path, at_most=4)
 
 

@@ -270,7 +270,9 @@ def test_what_is_set_is_used_and_not_started(tmp_path: Path) -> None:
     assert database == given["DATABASE_URL"]
     assert broker.startswith("redis+socket:///")
     assert [path.name for path in tmp_path.iterdir()] == ["valkey"]
-    assert done.stderr.startswith("DATABASE_URL is set, so its server is used and none is started")
+    assert done.stderr.startswith(
+        "DATABASE_URL is set, so this server is used and no server is started"
+    )
     assert "BROKER_URL" not in done.stderr
 
 

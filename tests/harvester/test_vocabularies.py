@@ -28,7 +28,7 @@ def vocabulary(database_url, tmp_path, monkeypatch):
 
 def test_an_import_is_kept_once_and_a_changed_file_is_the_next_version(vocabulary, tmp_path):
     assert "museum@1: 2 concepts" in vocabulary("import", "museum.ttl").stdout
-    assert "museum@1 says the same" in vocabulary("import", "museum.ttl").stdout
+    assert "The file is the same as museum@1" in vocabulary("import", "museum.ttl").stdout
     (tmp_path / "museum.ttl").write_text(MUSEUM.replace("χάρτες", "χάρτης"))
     changed = vocabulary("import", "museum.ttl").stdout
     assert "museum@2: 2 concepts" in changed
@@ -54,7 +54,7 @@ def test_a_difference_from_a_file_is_told_before_it_is_kept(vocabulary, tmp_path
     (tmp_path / "new.ttl").write_text(MUSEUM.replace('"plans"@en', '"plans"@en, "σχέδια"@el'))
     found = json.loads(vocabulary("diff", "museum", "new.ttl", "--json").stdout)
     assert [(each["what"], each["after"]) for each in found] == [("labels el", "σχέδια")]
-    assert "They say the same." in vocabulary("diff", "museum", "museum.ttl").stdout
+    assert "The vocabularies are equal." in vocabulary("diff", "museum", "museum.ttl").stdout
 
 
 def test_an_export_overwrites_no_file_unless_it_is_told_to(vocabulary, tmp_path):
@@ -71,7 +71,7 @@ def test_what_is_exported_is_imported_as_the_same(vocabulary, name):
     vocabulary("import", "museum.ttl", "--name", "museum")
     vocabulary("export", "museum", name)
     again = vocabulary("import", name, "--name", "museum").stdout
-    assert "museum@1 says the same" in again
+    assert "The file is the same as museum@1" in again
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,10 @@ def test_what_is_exported_is_imported_as_the_same(vocabulary, name):
         (("show", "museum"), "There is no vocabulary 'museum'; there is none yet."),
         (("import", "none.ttl"), "There is no vocabulary file none.ttl."),
         (("import", "museum.ttl", "--name", "a b"), "cannot be the name of a vocabulary"),
-        (("import", "museum.ttl", "--include-scheme", "http://x.org/s"), "It has no concept."),
+        (
+            ("import", "museum.ttl", "--include-scheme", "http://x.org/s"),
+            "The vocabulary has no concept.",
+        ),
         (("export", "museum", "museum.csv"), "must end in one of .ttl"),
     ],
 )

@@ -181,7 +181,7 @@ def test_skos_is_checked_and_a_match_of_two_concepts_is_told(harvester, skos):
     ended = harvester(*skos, "--json", exit_code=1)
     assert f"its exactMatch {AAT}300028094 stands for" in ended.stdout
     (harvester.folder / "v.ttl").write_text("<http://a.org/x> b")
-    assert "v.ttl, line 1: no Turtle" in harvester(*skos, exit_code=2).stderr
+    assert "v.ttl, line 1: not valid Turtle" in harvester(*skos, exit_code=2).stderr
 
 
 def test_only_the_concepts_that_are_named_are_asked_about(harvester, skos, sandbox):

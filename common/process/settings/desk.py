@@ -78,7 +78,7 @@ class AccessSettings(DeploymentSettings):
     @classmethod
     def _has_a_client(cls, client: str | None, info: ValidationInfo) -> str | None:
         if client is None and info.data.get("oidc_issuer") is not None:
-            raise ValueError("needed where OIDC_ISSUER is set")
+            raise ValueError("needed, because OIDC_ISSUER is set")
         return client
 
     @property

@@ -152,7 +152,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text in UTF-8.") from error
+        raise UsageError(f"{path} is not a text file in UTF-8. Save it in UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         # The library's words name the line; they quote single characters only.
         raise UsageError(

@@ -139,9 +139,9 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
     def _are_seconds(cls, text: str) -> str:
         parts = [part.strip() for part in text.split(",")]
         if not all(part.isascii() and part.isdigit() for part in parts):
-            raise ValueError("expected whole seconds with commas between them")
+            raise ValueError("expected whole seconds separated by commas")
         if max(map(len, parts)) > len(str(LONGEST_DELAY)) or max(map(int, parts)) > LONGEST_DELAY:
-            raise ValueError(f"a delay is at most {LONGEST_DELAY} seconds, which is a month")
+            raise ValueError(f"a delay can be at most {LONGEST_DELAY} seconds (one month)")
         return text
 
     @field_validator("worker_device")

@@ -20,8 +20,8 @@ def parse_age(text: str) -> timedelta:
         raise UsageError(f"{text[:40]!r} is not an age. Write days or hours, such as 30d or 12h.")
     count = int(match["count"])
     if not count:
-        raise UsageError(f"The age {text} is too short. Write at least 1h.")
+        raise UsageError(f"The age {text} is too short. The shortest age is 1h.")
     age = timedelta(hours=count) if match["unit"] == "h" else timedelta(days=count)
     if age > LONGEST:
-        raise UsageError(f"The age {text} is more than {LONGEST.days:,} days.")
+        raise UsageError(f"The age {text} is too long. The longest age is {LONGEST.days:,} days.")
     return age

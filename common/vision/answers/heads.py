@@ -36,7 +36,7 @@ def halved(vectors: NDArray[np.float32]) -> Embeddings:
     exact = vectors.astype(np.float64)
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)
     if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise ValueError("a picture's embedding is zero or not finite")
+        raise ValueError("the embedding of a picture is zero, or has a number that is not finite")
     halves: Embeddings = (exact / lengths).astype(np.float16)
     return halves
 

@@ -31,7 +31,7 @@ def load_heads(folder: Path, description: Description) -> HeadEnsemble:
     """
     heads = tuple(_load_head(folder, file) for file in description.members)
     if not heads:
-        raise ModelError(f"{folder} holds a model without weights.")
+        raise ModelError(f"{folder} contains a model without weights.")
     return HeadEnsemble(heads, description.kind, description.temperature)
 
 

@@ -219,7 +219,8 @@ def _timm_origin(network: str) -> Origin:
     _, height, width = config["input_size"]
     if height != width:
         raise ModelError(
-            f"timm:{network} takes pictures of {width} x {height}, which are not squares."
+            f"timm:{network} needs pictures of {width} x {height} pixels, but only square "
+            "pictures are supported."
         )
     return Origin(
         preprocessing=Preprocessing(

@@ -176,7 +176,7 @@ def _check(runtime: Runtime, pictures: torch.Tensor, expected: Rows) -> None:
     if not difference <= runtime.tolerance:
         raise ModelError(
             f"{runtime.name} does not agree with the model: its numbers differ by up to "
-            f"{difference:.2g} where {runtime.tolerance:g} is allowed."
+            f"{difference:.2g} but at most {runtime.tolerance:g} is allowed."
         )
 
 

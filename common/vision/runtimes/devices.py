@@ -61,9 +61,9 @@ def take_device(named: str, *, cards: int) -> torch.device:
     asked = [int(named[5:])] if ":" in named else list(range(cards))
     if not set(asked) & set(range(cards)):
         raise DeviceError(
-            f"There is no device '{named}' here: PyTorch {torch.__version__} finds {cards} cards. "
-            "See whether nvidia-smi shows the card here, and a driver for this build of PyTorch; "
-            "or choose auto or cpu."
+            f"This machine has no device '{named}': PyTorch {torch.__version__} finds {cards} "
+            "cards. Run nvidia-smi: it must show the card, and a driver that is new enough for "
+            "this PyTorch. Or choose auto or cpu."
         )
     return torch.device("cuda", _quietest(asked))
 

@@ -54,7 +54,7 @@ def test_all_threads_wait_and_the_waiting_is_told_once():
             thread.join()
     assert min(passed) - started >= 0.1
     assert [line["event"] for line in told] == [
-        "The quota of the API key is used up. Work goes on when it is renewed."
+        "The quota of the API key is used up. The work continues when the quota is renewed."
     ]
 
 

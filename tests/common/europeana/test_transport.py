@@ -92,7 +92,7 @@ def test_another_attempt_is_told_in_a_sentence(server, api):
     (told,) = logs
     assert told.pop("in_seconds") >= 0
     assert told == {
-        "event": "The API of Europeana did not answer. It will be asked again.",
+        "event": "The API of Europeana did not answer. The request is sent again.",
         "problem": "it answers 503",
         "attempt": "2 of 5",
         "log_level": "warning",
@@ -144,7 +144,7 @@ def test_an_endless_answer_is_refused(server, api, monkeypatch, packed):
     content = b" " * (3 << 20)
     headers = {"Content_Encoding": "gzip"} if packed else {}
     server.scripts = [answering(gzip.compress(content) if packed else content, **headers)]
-    with pytest.raises(ApiError, match="answers with more than 1 MiB"):
+    with pytest.raises(ApiError, match="an answer of more than 1 MiB"):
         api.get("/x")
 
 
@@ -227,7 +227,7 @@ def test_a_used_up_quota_is_waited_for_visibly(server, api, status, monkeypatch)
         assert api.get("/x").body == OK
     assert 0.9 < time.monotonic() - started < 3
     assert [(entry["event"], entry["seconds"]) for entry in logs] == [
-        ("The quota of the API key is used up. Work goes on when it is renewed.", 1.0)
+        ("The quota of the API key is used up. The work continues when the quota is renewed.", 1.0)
     ]
 
 

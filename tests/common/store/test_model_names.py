@@ -28,7 +28,7 @@ def test_a_name_is_understood_in_all_its_forms(text: str, name: ModelName) -> No
     "text", ["", "@2", "pilot@", "pilot@latest", "pilot@-1", "../x", "a b", "x@1\n"]
 )
 def test_any_other_text_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="expected NAME or NAME@VERSION"):
+    with pytest.raises(UsageError, match="Write NAME or NAME@VERSION"):
         ModelName.parse(text)
 
 

@@ -165,11 +165,15 @@ BOMB = """<!DOCTYPE rdf:RDF [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
-        (PREFIXES + "ex:a a skos:Concept skos:prefLabel .", "a.ttl", r"a.ttl, line 5: no Turtle"),
-        ("<rdf:RDF><unclosed>", "a.rdf", r"a.rdf, line 1: no RDF/XML"),
+        (
+            PREFIXES + "ex:a a skos:Concept skos:prefLabel .",
+            "a.ttl",
+            r"a.ttl, line 5: not valid Turtle",
+        ),
+        ("<rdf:RDF><unclosed>", "a.rdf", r"a.rdf, line 1: not valid RDF/XML"),
         ('{"@context": {}, ', "a.json", r"a.json, line 1: not JSON"),
         ("[" * 100_000 + '"@id":', "a.json", "nested too deeply|not JSON"),
-        ("", "a.ttl", "It has no concept"),
+        ("", "a.ttl", "The vocabulary has no concept"),
         (PREFIXES + "ex:a a skos:Concept .", "a.ttl", "http://example.org/a has no label"),
         (PREFIXES + f'ex:a {CONCEPT} "a\\u0000b"@en .', "a.ttl", "org/a has a control character"),
         (PREFIXES + f'ex:a {CONCEPT} "\\u001b[31mred" .', "a.ttl", "org/a has a control character"),

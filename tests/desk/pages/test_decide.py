@@ -117,7 +117,7 @@ def test_what_is_wrong_stands_beside_its_field_and_the_form_stays(filled, desk, 
     place.get_by_label("Reason").fill(" ")
     place.get_by_role("button", name="Block").click()
     expect(place.locator("label", has_text="Reason").get_by_role("alert")).to_have_text(
-        "The reason is empty; give one."
+        "The reason is empty. Give a reason."
     )
     assert place.get_by_label("Concept").input_value() == MAP
     assert place.get_by_label("Data provider").input_value() == OURS

@@ -102,7 +102,7 @@ def test_it_says_what_workers_compute_on_and_lack(installation: Path) -> None:
     assert found["workers, what they lack"]["verdict"] == "warning"
     assert found["workers, what they lack"]["found"] == "a:3: No lists are taken."
     assert found["workers, float16"]["verdict"] == "warning"
-    assert found["workers, float16"]["found"] == "refused, float32 serves: coins v2, vases v1"
+    assert found["workers, float16"]["found"] == "refused, so float32 is used: coins v2, vases v1"
 
 
 def test_of_a_name_that_cannot_be_resolved_it_speaks_of_the_network(

@@ -84,7 +84,7 @@ def test_subtracting_leaves_out_records_whatever_their_labels(pair):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("merge", "a", "b", "--dataset", "b"), "A dataset 'b' already exists; choose another"),
+        (("merge", "a", "b", "--dataset", "b"), "A dataset 'b' already exists. Choose another"),
         (("subtract", "a", "b", "--dataset", "a"), "A dataset 'a' already exists"),
         (("merge", "a", "x", "--dataset", "c"), "There is no dataset 'x'; there are: a, b."),
         (("remove", "x"), "There is no dataset 'x'; there are: a, b."),
@@ -97,7 +97,7 @@ def test_subtracting_leaves_out_records_whatever_their_labels(pair):
         ),
         (
             ("split", "a", "--fractions", "0.5,0.4", "--names", "c,d"),
-            "add up to 1; given: 0.5, 0.4",
+            "their sum must be 1. You gave: 0.5, 0.4",
         ),
         (("split", "a", "--fractions", "1.5,-0.5", "--names", "c,d"), "must be above 0"),
         (("split", "a", "--fractions", "NaN,0.5", "--names", "c,d"), "numbers such as 0.8,0.2"),
@@ -277,7 +277,7 @@ def test_verdicts_of_one_data_provider_become_a_dataset(harvester):
     assert labels_of(harvester, "attic") == {"/1/c": "map"}
     nobody = ("from-verdicts", "none", "--data-provider", "Nobody")
     refused = harvester("datasets", *nobody, exit_code=2)
-    assert "No verdict gives a record of Nobody a label" in refused.output
+    assert "No record of Nobody has a label from a verdict" in refused.output
     assert names(harvester) == ["attic"]
 
 

@@ -68,7 +68,7 @@ def test_what_was_harvested_counts_for_more_than_the_table(importer):
 def test_a_table_without_a_usable_line_fails_and_makes_no_dataset(importer):
     (importer.folder / "t.csv").write_text("ID,category\n/1/a,gun\n")
     ended = importer("import", "t.csv", "--dataset", "d", exit_code=1)
-    assert "No line of t.csv was accepted; see t.report.csv" in ended.stderr
+    assert "No line of t.csv was accepted. The reasons are in t.report.csv" in ended.stderr
     assert report_of(importer)[0]["fate"] == "rejected"
     assert importer.rows("SELECT name FROM dataset") == []
 
@@ -76,7 +76,7 @@ def test_a_table_without_a_usable_line_fails_and_makes_no_dataset(importer):
 def test_a_harmful_table_leaves_nothing_behind(importer):
     (importer.folder / "t.csv").write_text(TABLE + "/1/d,\0,,\n")
     ended = importer("import", "t.csv", "--dataset", "d", exit_code=2)
-    assert "t.csv, line 6: a NUL character" in ended.stderr
+    assert "t.csv, line 6: there is a NUL character" in ended.stderr
     assert importer.rows("SELECT name FROM dataset") + importer.rows("SELECT id FROM record") == []
     assert {path.name for path in importer.folder.iterdir()} == {"t.csv", "vocabulary.json"}
 
@@ -154,7 +154,7 @@ def test_an_excel_file_with_its_own_column_names_is_imported(importer):
 def test_latin_1_is_imported_with_a_warning(importer):
     (importer.folder / "t.csv").write_bytes("ID,category,r\n/1/a,map,ü\n".encode("latin-1"))
     shown = importer("import", "t.csv", "--dataset", "d").stdout
-    assert "Warning: 1 line is not UTF-8, and read as Latin-1." in shown
+    assert "Warning: 1 line is not in UTF-8. The import read them as Latin-1." in shown
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,11 @@ def test_latin_1_is_imported_with_a_warning(importer):
     [
         (["title=x"], "must be OURS=NAME"),
         (["ID"], "must be OURS=NAME"),
-        (["ID=a", "id=b"], "each of our columns at most once"),
-        (["ID=Objekt"], "t.csv, line 1: has no column 'Objekt'; found 'ID', 'category'"),
+        (["ID=a", "id=b"], "each of these columns at most once"),
+        (
+            ["ID=Objekt"],
+            "t.csv, line 1: there is no column 'Objekt'. The columns are: 'ID', 'category'",
+        ),
     ],
 )
 def test_a_column_that_is_not_ours_or_not_theirs_is_refused(importer, given, message):

@@ -43,7 +43,7 @@ def test_cells_read_as_a_table_in_csv_has_them(tmp_path):
 @pytest.mark.parametrize(
     ("part", "content", "message"),
     [
-        ("xl/workbook.xml", b"<workbook", "Excel file is damaged"),
+        ("xl/workbook.xml", b"<workbook", "the Excel file is damaged"),
         ("xl/sharedStrings.xml", b" " * (201 << 20), "is too large for an Excel file"),
         (
             "xl/worksheets/sheet1.xml",

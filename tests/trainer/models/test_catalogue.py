@@ -40,7 +40,7 @@ def test_a_name_means_the_version_in_service(engine: Engine) -> None:
     [
         ("large", "There is no model large; there are: small"),
         ("small@3", "Model small has no version 3. It has: 1, 2"),
-        ("../small", "expected NAME or NAME@VERSION"),
+        ("../small", "Write NAME or NAME@VERSION"),
     ],
 )
 def test_what_is_not_there_is_told_with_what_is(

@@ -334,7 +334,7 @@ def test_a_picture_that_cannot_be_kept_fails_alone(
     museum: Museum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(rows: Any) -> Any:
-        raise ValueError("a picture's embedding is zero or not finite")
+        raise ValueError("the embedding of a picture is zero, or has a number that is not finite")
 
     monkeypatch.setattr("worker.enrich.pipeline.halved", refuse)
     outcome = museum.job("/1/a")

@@ -48,7 +48,7 @@ def test_of_a_table_one_line_is_told(tmp_path: Path) -> None:
     assert str(rejected).splitlines() == [
         f"{table}, line 1: 'id;title' is not a record ID. Give /dataset/local, an item URI or "
         "a portal URL.",
-        f"  {table}, line 2: it holds more than a record ID. Keep only the column of IDs.",
+        f"  {table}, line 2: it contains more than a record ID. Keep only the column of IDs.",
         "  ... and 19 more",
     ]
 
@@ -63,7 +63,7 @@ def test_of_what_is_no_text_one_line_is_told(tmp_path: Path, content: bytes) -> 
     file.write_bytes(content)
     rejected = RejectedLines()
     assert list(read_files([str(file)], rejected)) == []
-    assert str(rejected).count("it is no text in UTF-8. Save the list as UTF-8") == 1
+    assert str(rejected).count("it is not a text file in UTF-8. Save the list as UTF-8") == 1
 
 
 def test_a_bad_line_refuses_the_list_at_its_end() -> None:

@@ -59,9 +59,7 @@ def test_a_lost_connection_is_made_again(engine: Engine, monkeypatch: pytest.Mon
         woken.clear()
         wake(engine)
         assert woken.wait(PATIENCE)
-    assert [entry["event"] for entry in logs] == [
-        "the database is away; tried again until that is over"
-    ]
+    assert [entry["event"] for entry in logs] == ["the database is away; the program tries again"]
 
 
 def test_behind_a_pooler_that_lends_sessions_nobody_listens(pooled: Engine) -> None:

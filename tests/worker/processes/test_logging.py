@@ -43,7 +43,7 @@ def test_lines_of_a_chunk_at_failing_hosts_name_job_and_chunk(
     assert done.total == 20
     lines = [json.loads(line) for line in log.decode().splitlines()]
     of_chunks = [line for line in lines if line["event"] not in OF_THE_PROCESS]
-    assert {"chunk done", "The API of Europeana did not answer. It will be asked again."} <= {
+    assert {"chunk done", "The API of Europeana did not answer. The request is sent again."} <= {
         line["event"] for line in of_chunks
     }
     nameless = [line for line in of_chunks if line.get("job") != str(job_id) or "chunk" not in line]

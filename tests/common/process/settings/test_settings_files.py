@@ -146,7 +146,7 @@ def test_a_name_in_capitals_as_in_the_environment_is_refused_with_the_right_one(
         ("image_dir = [1]\n", "image_dir is a table or a list"),
         ("a = " + "[" * 100_000, "too many nested brackets"),
         ("a = " + "9" * 5_000, "contains a number with too many digits, or"),
-        ("#" * 1_000_001, "it has 1,000,001 bytes, 1,000,000 are allowed"),
+        ("#" * 1_000_001, "it has 1,000,001 bytes; at most 1,000,000 are allowed"),
     ],
 )
 def test_a_file_that_is_none_is_refused(folder: Path, text: str, told: str) -> None:
@@ -157,7 +157,7 @@ def test_a_file_that_is_none_is_refused(folder: Path, text: str, told: str) -> N
 
 def test_bytes_that_are_no_text_are_refused(folder: Path) -> None:
     (folder / NAME).write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="no text in UTF-8"):
+    with pytest.raises(UsageError, match="not a text file in UTF-8"):
         ImageSettings.read()
 
 

@@ -72,7 +72,7 @@ def test_what_is_no_head_is_refused(weights: np.ndarray, bias: np.ndarray, messa
 
 @pytest.mark.parametrize("row", [np.zeros(4), np.array([1, np.nan, 0, 0]), np.full(4, np.inf)])
 def test_what_is_no_embedding_is_refused(row: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="zero or not finite"):
+    with pytest.raises(ValueError, match="zero, or has a number that is not finite"):
         halved(row.astype(np.float32)[None])
 
 
