@@ -52,20 +52,23 @@ GENERATOR: Software = {
 class ConceptAnnotation(TypedDict):
     """An annotation, without context; keys that JSON-LD begins with @ are not in the type."""
 
-    id: Annotated[str, "name of the finding, a `urn:uuid:`: the same in every export"]
+    id: Annotated[
+        str, "a `urn:uuid:` that identifies the enrichment; it is the same in every export"
+    ]
     type: Annotated[str, "`Annotation`"]
-    canonical: Annotated[str, "the same as `id`; Europeana's API keeps it"]
+    canonical: Annotated[str, "the same as `id`; Europeana's API does not change it"]
     motivation: Annotated[str, "`tagging`"]
     created: Annotated[str, "when the enrichment was last written or changed, in UTC"]
     creator: Annotated[
         Software,
-        "`name` is the model, such as `vases v2`, and `encoder` the encoder, if it has one",
+        "`name` is the model, such as `vases v2`; if the model has an encoder, `encoder` is "
+        "its name",
     ]
     generator: Annotated[Software, "this program"]
     body: Annotated[str, "URI of the concept"]
     target: Annotated[
         str | dict[str, str],
-        "URI of the record; with `--target image`, the image as `source` and the record as `scope`",
+        "URI of the record; with `--target image`, `source` is the image and `scope` is the record",
     ]
     score: Annotated[
         dict[str, float], "`confidence`: probability that the picture shows the concept, 0 to 1"

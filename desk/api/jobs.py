@@ -36,7 +36,7 @@ class JobPage:
 
 
 def list_jobs(call: Call) -> JobPage:
-    """The jobs, the newest first."""
+    """List the jobs, the newest first."""
     query: JobsQuery = call.query
     found = page_of_jobs(call.desk.engine, query.state, before=query.cursor, most=query.limit + 1)
     shown = found[: query.limit]
@@ -44,14 +44,14 @@ def list_jobs(call: Call) -> JobPage:
 
 
 def get_job(call: Call) -> JobReport:
-    """The progress of a job, and what makes it slow."""
+    """Show the progress of a job, and what makes the job slow."""
     return report_job(call.desk.engine, job_of(call))
 
 
 def pause_job(call: Call) -> SteeredJob:
-    """Begin no more chunks of a job.
+    """Pause a job: workers begin no new chunks of this job.
 
-    Chunks in work are finished.
+    Workers finish the chunks that they work on.
     """
     return _steered(call, ledger.pause)
 

@@ -126,7 +126,7 @@ class FailurePage:
 
 
 def list_failures(call: Call) -> Reply | Response:
-    """The records of a job that failed, and why."""
+    """List the failed records of a job, and the reasons."""
     query: FailuresQuery = call.query
     job, engine = job_of(call), call.desk.engine
     _check_not_pruned(engine, job)
@@ -142,10 +142,10 @@ def list_failures(call: Call) -> Reply | Response:
 
 
 def list_enrichments(call: Call) -> Reply | Response:
-    """The enrichments of a job.
+    """List the enrichments of a job.
 
-    A page has those of some records, so pages differ in length, and one may be empty. If the job is
-    not finished, more enrichments may come to pages that were read.
+    A page has the enrichments of some records. So pages have different lengths, and a page may be
+    empty. If the job is not finished, new enrichments may belong to pages that you already read.
     """
     query: EnrichmentsQuery = call.query
     if query.with_wrong and query.confirmed_only:

@@ -67,11 +67,12 @@ class SubmitQuery(NoQuery):
 
 
 def submit_job(call: Call) -> Reply:
-    """Make a job of records.
+    """Make a job for a list of records.
 
-    The body has one record ID, item URI or portal URL a line, or is a JSON list of them, at most
-    1,000,000. Without a body, the parameters select records of the store. The answer is 201 for a
-    new job, and 200 for a preview or a job that this idempotency key made before.
+    The body has one record on each line, or is a JSON list of records, with at most 1,000,000
+    records. Each record is a record ID, an item URI or a portal URL. Without a body, the parameters
+    select records of the store. The answer for a new job is 201. For a preview, or for a job that
+    this idempotency key made before, the answer is 200.
     """
     query: SubmitQuery = call.query
     records, options = _records(call), _options(call)

@@ -141,9 +141,8 @@ def _report_fates(outcome: ImportOutcome, name: str, report: Path) -> None:
     if outcome.recoded:
         are = counted(outcome.recoded, "line is", "lines are")
         console.print(
-            f"Warning: {are} not in UTF-8. The import read them as Latin-1. If the dataset "
-            "has wrong letters, "
-            "save the table as CSV in UTF-8 and import it again.",
+            f"Warning: {are} not in UTF-8. Latin-1 was used instead. If the dataset has wrong "
+            "letters, save the table as CSV in UTF-8 and import it again.",
             soft_wrap=True,
         )
     if outcome.moved:

@@ -113,8 +113,8 @@ def _column_places(table: Path, header: TableRow, columns: Mapping[str, str]) ->
         if either not in places and other not in places:
             raise UsageError(
                 f"{table}, line 1: expected the names of the columns {','.join(COLUMNS)}, in "
-                f"any order. {either} or {other} must be there. Found: {given}. If the columns have "
-                f"other names, give: --column {either}=NAME"
+                f"any order. {either} or {other} must be there. Found: {given}. If the columns "
+                f"have other names, give: --column {either}=NAME"
             )
     return places
 

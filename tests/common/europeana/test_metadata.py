@@ -155,7 +155,7 @@ def test_any_text_becomes_one_that_can_be_stored_or_none(text):
         ({"totalResults": 1, "items": [ITEM | {"id": "/1/a\n"}]}, "items.0.id: "),
         ({"totalResults": 1, "items": [ITEM | {"title": 7}]}, "items.0.title: .*expected a text"),
         ({"totalResults": 1, "items": {"a": 1}}, "items: "),
-        ({"totalResults": 1, "itemsCount": 1, "results": [ITEM]}, "items is missing"),
+        ({"totalResults": 1, "itemsCount": 1, "results": [ITEM]}, "`items` is missing"),
         ({"totalResults": -1, "items": []}, "totalResults: "),
     ],
 )

@@ -146,7 +146,7 @@ def test_the_coefficients_are_held_where_several_scans_make_a_picture():
     assert not opened_whole(encoded(scene(mode="L")))
     assert opened_whole(encoded(scene(), progressive=True))
     assert opened_whole(one_colour)
-    with pytest.raises(RecordError, match="a JPEG of 201 scans"):
+    with pytest.raises(RecordError, match="a JPEG with 201 scans"):
         opened_whole(one_colour[:-2] + one_colour[scan:-2] * 200)
 
 

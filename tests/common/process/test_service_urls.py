@@ -76,7 +76,7 @@ def test_a_url_that_is_no_text_is_refused() -> None:
 
 
 def test_another_kind_of_service_is_named() -> None:
-    with pytest.raises(UsageError, match="X names mysql; expected postgresql://host/db"):
+    with pytest.raises(UsageError, match="X begins with mysql; expected postgresql://host/db"):
         check_service_url(
             "mysql://u:p@h/x", variable="X", schemes=("postgresql",), example="postgresql://host/db"
         )

@@ -154,7 +154,7 @@ def test_an_excel_file_with_its_own_column_names_is_imported(importer):
 def test_latin_1_is_imported_with_a_warning(importer):
     (importer.folder / "t.csv").write_bytes("ID,category,r\n/1/a,map,ü\n".encode("latin-1"))
     shown = importer("import", "t.csv", "--dataset", "d").stdout
-    assert "Warning: 1 line is not in UTF-8. The import read them as Latin-1." in shown
+    assert "Warning: 1 line is not in UTF-8. Latin-1 was used instead." in shown
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_row_with_broken_quotes_costs_no_other_row(tmp_path):
         (b"ID,category\n/1/a,map\n/1/b,Gem\x81lde\n", "line 3: some bytes are neither UTF-8"),
         ("ID,category\n/1/a,map\n".encode("utf-16"), "line 1: there is a NUL character"),
         (b"\xd0\xcf\x11\xe0" * 9, "is an old Excel file"),
-        (b'ID,category\n/1/a,map\n/1/b,"map\n/1/c,map\n', "line 3: a quote that begins here"),
+        (b'ID,category\n/1/a,map\n/1/b,"map\n/1/c,map\n', "line 3: the quote that begins here"),
         (b'ID,category\n/1/a,map\n/1/b,"' + b"x\n" * 60_000, "line 3: the row that begins here"),
     ],
 )

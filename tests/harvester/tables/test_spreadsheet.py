@@ -73,5 +73,5 @@ def test_a_pipe_holds_no_spreadsheet(tmp_path):
         def seekable(self) -> bool:
             return False
 
-    with pytest.raises(UsageError, match="Give the file itself"):
+    with pytest.raises(UsageError, match="Give the path of the Excel file"):
         next(spreadsheet.read_sheet(Path("t.xlsx"), Pipe(b"PK\x03\x04")))

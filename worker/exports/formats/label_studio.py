@@ -41,7 +41,7 @@ class TaskPrediction(TypedDict):
     score: Annotated[float, "probability that the picture shows the concept, 0 to 1"]
     result: Annotated[
         list[dict[str, Any]],
-        "the choice: `value.choices` has the URI of the concept, which is the alias of its choice",
+        "the choice: `value.choices` has the URI of the concept, which is the alias of the choice",
     ]
 
 

@@ -29,5 +29,5 @@ def test_what_is_no_age_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0d", "0h", "000d"])
 def test_an_age_of_nothing_is_told_as_that(text: str) -> None:
-    with pytest.raises(UsageError, match=f"The age {text} is too short. Write at least 1h"):
+    with pytest.raises(UsageError, match=f"The age {text} is too short. The shortest age is 1h"):
         parse_age(text)
