@@ -137,13 +137,9 @@ def records(
     harvester records --dataset mine --ids ids.txt
     """
     if ids is not None and (update or seed is not None or n is not None):
-        raise UsageError(
-            "--ids harvests all records of the list, so leave out --n, --seed and --update."
-        )
+        raise UsageError("--ids is for a whole list, so leave out --n, --seed and --update.")
     if ids is None and report is not None:
-        raise UsageError(
-            "--report needs --ids, because the report has the outcome of each line of a list."
-        )
+        raise UsageError("--report needs --ids. The report has the outcome of each line of a list.")
     given = chosen_vocabulary(vocab_json, vocabulary)
     chosen = chosen_concepts(given.content, concept or ())
     labelling = Labelling(given, mode, rename_labels, narrower, chosen)

@@ -187,8 +187,8 @@ def test_a_file_that_is_no_report_is_left_alone(harvester, sandbox, ids, content
     ("arguments", "message"),
     [
         (("records", "--ids", "nowhere.txt", "--dataset", "d"), "nowhere.txt cannot be read"),
-        ((*GIVEN, "--update"), "--ids harvests all records of the list, so leave out"),
-        ((*GIVEN, "--seed", "1"), "--ids harvests all records of the list, so leave out"),
+        ((*GIVEN, "--update"), "--ids is for a whole list, so leave out"),
+        ((*GIVEN, "--seed", "1"), "--ids is for a whole list, so leave out"),
         (("records", "--dataset", "d", "--report", "r.csv"), "--report needs --ids"),
     ],
 )

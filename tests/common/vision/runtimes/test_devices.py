@@ -54,7 +54,7 @@ def test_a_name_means_a_device_of_those_that_are_there(
 
 @pytest.mark.parametrize(("named", "cards"), [("cuda", 0), ("cuda:0", 0), ("cuda:2", 2)])
 def test_a_card_that_is_not_there_is_an_error_that_says_what_to_do(named: str, cards: int) -> None:
-    with pytest.raises(DeviceError, match=f"'{named}' here: .* finds {cards} cards.*nvidia-smi"):
+    with pytest.raises(DeviceError, match=f"'{named}': .* finds {cards} cards.*nvidia-smi"):
         take_device(named, cards=cards)
 
 
