@@ -25,7 +25,7 @@ _STATUS_REASONS = {
 }
 _BREAKS = {
     Reason.BAD_RESPONSE: "the answer is not HTTP",
-    Reason.CONNECTION_LOST: "the connection broke off",
+    Reason.CONNECTION_LOST: "the connection was lost",
     Reason.TLS: "the certificate or the encryption is not acceptable",
     Reason.TRUNCATED: "the body is shorter than the length in the header",
 }

@@ -103,7 +103,7 @@ class Transfer:
 
     def _check_pace(self, now: float, *, silent_for: float) -> None:
         if silent_for >= self._limits.read_seconds:
-            raise Reason.TIMEOUT.error(f"nothing came for {silent_for:.0f} s")
+            raise Reason.TIMEOUT.error(f"no bytes came for {silent_for:.0f} s")
         elapsed = now - self._started
         if elapsed >= self._limits.min_rate_after_seconds:
             rate = self._received / elapsed

@@ -9,7 +9,7 @@ _GONE = (OperationalError, InterfaceError)
 AWAY = (*_GONE, InternalError)  # worth another try later; the last one also of one that only reads
 _TAKES_NOTHING = {
     errorcodes.DISK_FULL: "the disk of the database is full",
-    errorcodes.READ_ONLY_SQL_TRANSACTION: "the database only reads",
+    errorcodes.READ_ONLY_SQL_TRANSACTION: "the database is read-only",
 }
 _THERE = {
     errorcodes.LOCK_NOT_AVAILABLE: "another process holds a lock in the database for too long",
@@ -17,11 +17,11 @@ _THERE = {
     errorcodes.QUERY_CANCELED: "the database cancelled a statement",
 }
 _WHAT_TO_DO = {
-    errorcodes.LOCK_NOT_AVAILABLE: "A migration, an export or a process that was stopped may do "
-    "that. Run the same command again when it has ended.",
+    errorcodes.LOCK_NOT_AVAILABLE: "The process may be a migration, an export or a stopped "
+    "process. When this process has ended, run the same command again.",
     errorcodes.DEADLOCK_DETECTED: "Run the same command again.",
-    errorcodes.QUERY_CANCELED: "Someone stopped it, or it took longer than the database allows. "
-    "Run the same command again, or ask who runs the database.",
+    errorcodes.QUERY_CANCELED: "Someone cancelled the statement, or it took too long. Run "
+    "the same command again, or ask the administrator of the database.",
 }
 
 
@@ -30,7 +30,9 @@ def trouble(error: BaseException) -> str:
     code = _code(error) or ""
     if known := _TAKES_NOTHING.get(code) or _THERE.get(code):
         return known
-    return "the database is away" if isinstance(error, _GONE) else "the database failed in itself"
+    return (
+        "the database is away" if isinstance(error, _GONE) else "the database has an internal error"
+    )
 
 
 def is_there(error: BaseException) -> bool:
@@ -54,10 +56,10 @@ def last_words(error: DBAPIError) -> str:
         return f"{what[0].upper()}{what[1:]}. {_WHAT_TO_DO[_code(error) or '']}"
     if _code(error) == errorcodes.DISK_FULL:
         return (
-            "The disk of the database is full. No data is half-written: make room, and run the "
-            "same command again."
+            "The disk of the database is full. It has no incomplete data. Free some disk space, "
+            "and run the same command again."
         )
-    return f"Postgres refused or went away: {cause(error)}"
+    return f"Postgres refused the request or closed the connection: {cause(error)}"
 
 
 def _code(error: BaseException) -> str | None:

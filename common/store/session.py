@@ -200,7 +200,8 @@ def _check_still_served(connection: Connection, found: str, known: str) -> None:
         )
     if known < serves_from:
         raise StoreError(
-            f"{found} and serves programs from {serves_from} on; this program knows {known}. "
+            f"{found} and works only with programs from migration {serves_from} on; this "
+            f"program has {known}. "
             "Install a newer release."
         )
 
@@ -217,7 +218,7 @@ def store_errors(url: URL) -> Iterator[None]:
     except OperationalError as error:
         if is_there(error):
             raise StoreError(
-                f"Postgres at {shown_url(url)} was asked. {last_words(error)}"
+                f"Postgres at {shown_url(url)} did not do the work. {last_words(error)}"
             ) from error
         raise StoreError(
             f"Postgres at {shown_url(url)} cannot be reached: {cause(error)}. "

@@ -42,10 +42,12 @@ def _check(name: str, folder: Path) -> Finding:
             pass
     except OSError as error:
         found = f"{folder} cannot be written to: {error.strerror}"
-        return problem("folders", name, found, f"Allow it to this user, or set {name}.")
+        return problem(
+            "folders", name, found, f"Give this user the right to write there, or set {name}."
+        )
     disk = shutil.disk_usage(above)
     there = str(folder.absolute()) if above == folder.absolute() else f"{folder} is not made yet"
     found = f"{there}; {disk.free / 1e9:,.1f} GB of {disk.total / 1e9:,.1f} GB are free"
     if disk.free < _LEAST_FREE * disk.total:
-        return warning("folders", name, found, "Make room, or choose another folder.")
+        return warning("folders", name, found, "Free some disk space, or choose another folder.")
     return ok("folders", name, found)

@@ -51,5 +51,5 @@ def _computing() -> Finding:
     try:
         return ok("models", "computing", f"torch {version('torch')} is installed")
     except PackageNotFoundError:
-        advice = "Where workers run: pip install '.[worker]'"
+        advice = "If workers run on this machine, install PyTorch: pip install '.[worker]'"
         return warning("models", "computing", "torch is not installed here", advice)

@@ -81,7 +81,7 @@ def check_workers(engine: Engine) -> Findings:
 
 def check_broker_answers() -> Finding:
     if find_spec("celery") is None:
-        advice = "Install it where workers run: pip install '.[worker]'"
+        advice = "If workers run on this machine, install Celery: pip install '.[worker]'"
         return warning("broker", "reached", "Celery is not installed here", advice)
     advice = "Start the broker, or correct BROKER_URL. Jobs do not need it."
     return tried("broker", "reached", _ask_broker, advice)
@@ -101,10 +101,15 @@ def check_api() -> Finding:
     try:
         return ok(subject, what, _ask_api())
     except UnreachableError as error:  # whatever the key is
-        advice = "Check the network of this machine: names, proxy, firewall; or EUROPEANA_API_URL."
+        advice = (
+            "Check the network of this machine (DNS, proxy, firewall), or correct "
+            "EUROPEANA_API_URL."
+        )
         return problem(subject, what, str(error), advice)
     except EnrichmentError as error:
-        advice = "Correct EUROPEANA_API_KEY or EUROPEANA_API_URL. A key: https://apis.europeana.eu"
+        advice = (
+            "Correct EUROPEANA_API_KEY or EUROPEANA_API_URL. Get a key at https://apis.europeana.eu"
+        )
         return problem(subject, what, str(error), advice)
 
 

@@ -35,7 +35,12 @@ def check_settings() -> Findings:
         yield _needed(every[name], needed_by)
     for name, origin in every.items():
         if name in wrong:
-            yield problem(SUBJECT, name, wrong[name], "Correct it; programs that need it end.")
+            yield problem(
+                SUBJECT,
+                name,
+                wrong[name],
+                "Correct this setting. Programs that need it do not start.",
+            )
         elif origin.place != "default" and name not in _NEEDED_BY:
             yield ok(SUBJECT, name, f"from {origin.place}")
 

@@ -58,7 +58,7 @@ def test_a_full_disk_is_called_so_and_waited_for_as_if_the_database_were_away(
     assert not is_there(error)
     assert not is_away(error)
     assert trouble(error) == "the disk of the database is full"
-    assert last_words(error).endswith("make room, and run the same command again.")
+    assert last_words(error).endswith("Free some disk space, and run the same command again.")
 
 
 def test_a_database_that_only_reads_is_waited_for(engine: Engine) -> None:
@@ -66,7 +66,7 @@ def test_a_database_that_only_reads_is_waited_for(engine: Engine) -> None:
         connection.execute(text("DELETE FROM job"))
     assert not is_there(caught.value)
     assert not is_away(caught.value)
-    assert trouble(caught.value) == "the database only reads"
+    assert trouble(caught.value) == "the database is read-only"
 
 
 def test_a_database_that_fails_in_itself_is_not_called_away(engine: Engine) -> None:
@@ -74,7 +74,7 @@ def test_a_database_that_fails_in_itself_is_not_called_away(engine: Engine) -> N
     with pytest.raises(AWAY) as caught, engine.begin() as connection:
         connection.execute(failing)
     assert not is_away(caught.value)
-    assert trouble(caught.value) == "the database failed in itself"
+    assert trouble(caught.value) == "the database has an internal error"
 
 
 def test_a_database_that_cannot_be_reached_is_away(services: Services) -> None:

@@ -88,7 +88,7 @@ def test_a_release_that_the_schema_has_left_behind_migrates_nothing(connection):
     move_schema(connection, serves_from="9998")
     refused = alembic("upgrade", "head")
     assert refused.returncode != 0
-    assert "serves programs from 9998 on" in refused.stdout + refused.stderr
+    assert "programs from migration 9998 on" in refused.stdout + refused.stderr
 
 
 def test_a_release_takes_back_nothing_that_it_does_not_know(connection):

@@ -63,7 +63,8 @@ def test_a_newer_schema_that_has_left_this_program_behind_is_refused():
     with pytest.raises(StoreError) as refusal:
         open_store()
     assert str(refusal.value).endswith(
-        f" is at migration 9999 and serves programs from 9998 on; this program knows {HEAD}. "
+        " is at migration 9999 and works only with programs from migration 9998 on; this "
+        f"program has {HEAD}. "
         "Install a newer release."
     )
 

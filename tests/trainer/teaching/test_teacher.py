@@ -117,7 +117,7 @@ def test_a_teacher_waits_for_a_database_that_only_reads(school: School) -> None:
         said = iter(teacher.stderr.readline, b"")
         assert any(b"teacher ready" in line for line in said)
         with reading_only(school.engine):
-            assert any(b"the database only reads" in line for line in said)
+            assert any(b"the database is read-only" in line for line in said)
         number = ask(school)
         wait_for(lambda: status(school.engine, number).is_over)
     assert status(school.engine, number).taught == "heads v2"

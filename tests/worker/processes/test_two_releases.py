@@ -166,7 +166,8 @@ def test_a_worker_that_the_schema_has_left_behind_refuses_to_start(
     newer = environment | newer_release(tmp_path / "newer", CONTRACTING)
     assert run(newer, ALEMBIC, *TO_HEAD).returncode == 0
     message = (
-        f" is at migration 9999 and serves programs from 9998 on; this program knows {HEAD}. "
+        " is at migration 9999 and works only with programs from migration 9998 on; this "
+        f"program has {HEAD}. "
         "Install a newer release."
     )
     refused = run(this, WORKER, "run")

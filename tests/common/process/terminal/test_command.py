@@ -71,8 +71,9 @@ def test_a_lock_that_another_process_holds_is_told_in_a_sentence(database_url):
     result = outcome_of(raising(error))
     assert result.exit_code == 1
     assert result.stderr == (
-        "error: Another process holds a lock in the database for too long. A migration, an export "
-        "or a process that was stopped may do that. Run the same command again when it has ended.\n"
+        "error: Another process holds a lock in the database for too long. The process may "
+        "be a migration, an export or a stopped process. When this process has ended, run the "
+        "same command again.\n"
     )
 
 
