@@ -26,12 +26,12 @@ def refusal(url: str, limit: str) -> OperationalError:
         (
             "lock_timeout",
             "another process holds a lock in the database for too long",
-            "Run the same command again when it has ended.",
+            "When this process has ended, run the same command again.",
         ),
         (
             "statement_timeout",
             "the database cancelled a statement",
-            "Run the same command again, or ask who runs the database.",
+            "Run the same command again, or ask the administrator of the database.",
         ),
     ],
 )
