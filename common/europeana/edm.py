@@ -41,10 +41,10 @@ EdmStatement = TypedDict(
     "EdmStatement",
     {
         "edm:wasGeneratedBy": NotRequired[
-            Annotated[str, "`Person` if reviewers confirmed it, else `SoftwareAgent`"]
+            Annotated[str, "`Person` if reviewers confirmed the concept, otherwise `SoftwareAgent`"]
         ],
         "edm:confidenceLevel": NotRequired[
-            Annotated[str, "the confidence, 0 to 1 with four digits; a `Person` has none"]
+            Annotated[str, "the confidence, 0 to 1 with four digits; empty for a `Person`"]
         ],
         "rdf:resource": Annotated[str, "URI of the concept"],
     },

@@ -32,21 +32,23 @@ class EnrichmentRow(NamedTuple):
 
     record_id: Annotated[str, "ID of the record, such as `/90402/RP_P_1984_87`"]
     concept: Annotated[str, "URI of the concept"]
-    label: Annotated[str, "label of the concept, in the first language of `--lang` that has one"]
+    label: Annotated[
+        str, "label of the concept, in the first language of `--lang` in which there is a label"
+    ]
     confidence: Annotated[float, "probability that the picture shows the concept, 0 to 1"]
     model: Annotated[str, "name and version of the model, such as `vases v2`"]
     picture: Annotated[str, "which picture the model saw: `media` or `thumbnail`"]
-    image_url: Annotated[str, "URL of that picture, without keys and passwords"]
+    image_url: Annotated[str, "URL of this picture, without keys and passwords"]
     heatmap: Annotated[str | None, "path of the heatmap below HEATMAP_DIR"]
     seen: Annotated[datetime | None, "when the picture was seen; older rows have no time"]
     verdict: Annotated[
         str | None,
-        "what reviewers say: `right`, `wrong`, `too_general`, `cannot_tell` or `disputed`",
+        "verdict of the reviewers: `right`, `wrong`, `too_general`, `cannot_tell` or `disputed`",
     ]
     provider: Annotated[str | None, "data provider of the record"]
     rights: Annotated[str | None, "rights statement of the record, a URI"]
     job: Annotated[str, "ID of the job that wrote the enrichment"]
-    encoder: Annotated[str | None, "name of the model's encoder; a whole network has none"]
+    encoder: Annotated[str | None, "name of the model's encoder; empty for a whole network"]
     threshold: Annotated[float | None, "lowest confidence that this model writes for the concept"]
     promise: Annotated[
         Promised,
