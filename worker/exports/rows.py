@@ -49,11 +49,12 @@ class EnrichmentRow(NamedTuple):
     rights: Annotated[str | None, "rights statement of the record, a URI"]
     job: Annotated[str, "ID of the job that wrote the enrichment"]
     encoder: Annotated[str | None, "name of the model's encoder; empty for a whole network"]
-    threshold: Annotated[float | None, "lowest confidence that this model writes for the concept"]
+    threshold: Annotated[float | None, "the model writes this concept only from this confidence on"]
     promise: Annotated[
         Promised,
-        "`certificate`: an audit of this model covers the enrichment; `model`: the promise of the "
-        "model holds for the data provider; `none`: the accuracy is not guaranteed",
+        "how the accuracy is guaranteed. `certificate`: by an audit of this model that "
+        "includes the enrichment. `model`: by the promise of the model for this data "
+        "provider. `none`: not at all",
     ]
     written: Annotated[datetime, "when the enrichment was last written or changed"]
 
