@@ -78,7 +78,7 @@ class Fault:
         if missing := NEEDED.get(self.kind, set()) - given:
             raise ValueError(f"a fault of kind {self.kind} needs {', '.join(missing)}")
         if surplus := given - POSSIBLE.get(self.kind, set()):
-            raise ValueError(f"a fault of kind {self.kind} has no {', '.join(surplus)}")
+            raise ValueError(f"a fault of kind {self.kind} cannot have {', '.join(surplus)}")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -47,13 +47,16 @@ class BaseAnnotation(TypedDict):
     id: Annotated[str, "name of the finding, a `urn:uuid:`: the same in every export"]
     type: Annotated[str, "`Annotation`"]
     created: Annotated[str, "when the enrichment was last written or changed, in UTC"]
-    creator: Annotated[dict[str, str], "`type` is `Software`, `name` the model, as in `vases v2`"]
+    creator: Annotated[
+        dict[str, str], "`type` is `Software`, and `name` is the model, as in `vases v2`"
+    ]
     body: Annotated[str, "URI of the concept"]
     confidence: Annotated[
         str, "probability that the picture shows the concept, 0 to 1 with four digits"
     ]
     target: Annotated[
-        dict[str, Any], "`source` is the URI of the record, `selector` the property `dc:type`"
+        dict[str, Any],
+        "`source` is the URI of the record, and `selector` is the property `dc:type`",
     ]
     scope: Annotated[str, "`dc:type`"]
 
