@@ -183,7 +183,8 @@ class AnnotationClient:
         if (answer.status_code in (401, 403) and method == "POST") or answer.status_code == 401:
             raise KeyRefusedError(
                 f"{self._host} does not let the client {self._client} write annotations "
-                f"({answer.status_code}: {self._words(answer)}). Ask Europeana for this role."
+                f"({answer.status_code}: {self._words(answer)}). Ask Europeana to give this "
+                "client the right to write annotations."
             )
         return answer
 
