@@ -50,7 +50,7 @@ def read_broker_url(settings: BrokerSettings) -> BrokerUrl:
     scheme, _, rest = url.partition(":")
     if scheme in ("redis", "rediss") and not _DATABASE.fullmatch(urlsplit(url).path):
         raise UsageError(
-            "BROKER_URL must have the number of a database after the host, as in {_ON_REDIS}"
+            f"BROKER_URL must have the number of a database after the host, as in {_ON_REDIS}"
         )
     if scheme not in ("rediss", "amqps"):
         return BrokerUrl(url=url, tls=False)

@@ -25,7 +25,7 @@ def read(url: str) -> BrokerUrl:
     ("url", "problem"),
     [
         ("http://x", "names http"),
-        ("redis://host:6379/seven", "must have the number of a database"),
+        ("redis://host:6379/seven", "number of a database after the host, as in redis:"),
         ("rediss://host/0?ssl_cert_reqs=optional", r"`required` \(the default\) or `none`"),
         ("amqps://host//?ssl_version=3", "has ssl_version, which is unknown"),
     ],
