@@ -50,7 +50,7 @@ def read_broker_url(settings: BrokerSettings) -> BrokerUrl:
     scheme, _, rest = url.partition(":")
     if scheme in ("redis", "rediss") and not _DATABASE.fullmatch(urlsplit(url).path):
         raise UsageError(
-            f"BROKER_URL must have the number of a database after the host, as in {_ON_REDIS}."
+            f"BROKER_URL must have the number of a database after the host, as in {_ON_REDIS}"
         )
     if scheme not in ("rediss", "amqps"):
         return BrokerUrl(url=url, tls=False)
@@ -66,19 +66,15 @@ def _options(asked: dict[str, str], host: str | None, *, on_redis: bool) -> dict
     """The options of redis-py or of py-amqp for those of the URL."""
     if unknown := asked.keys() - {*_FILES, _CHECK}:
         known = ", ".join([*_FILES, _CHECK])
-        raise UsageError(f"BROKER_URL has {min(unknown)}, which is unknown. Known names: {known}.")
+        raise UsageError(f"BROKER_URL has {min(unknown)}, which is unknown. Known are {known}.")
     check = asked.pop(_CHECK, "required").removeprefix("CERT_").lower()  # Celery's docs shout
     if check not in ("required", "none"):
         raise UsageError(f"{_CHECK} in BROKER_URL must be `required` (the default) or `none`.")
     unchecked = check == "none"
     if unchecked:
         log.warning(
-            "the certificate of the broker is not checked, so an attacker can read and "
-            "change messages",
-            remedy=(
-                f"remove {_CHECK}=none from BROKER_URL; with your own certificate "
-                "authority, set ssl_ca_certs"
-            ),
+            "any certificate of the broker is believed, also that of someone in between",
+            remedy=f"remove {_CHECK}=none from BROKER_URL; ssl_ca_certs names your authority",
         )
     mode = ssl.CERT_NONE if unchecked else ssl.CERT_REQUIRED
     if on_redis:

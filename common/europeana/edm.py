@@ -44,9 +44,7 @@ EdmStatement = TypedDict(
             Annotated[str, "`Person` if reviewers confirmed the concept, otherwise `SoftwareAgent`"]
         ],
         "edm:confidenceLevel": NotRequired[
-            Annotated[
-                str, "the confidence, 0 to 1 with four digits; it is not there for a `Person`"
-            ]
+            Annotated[str, "the confidence, 0 to 1 with four digits; empty for a `Person`"]
         ],
         "rdf:resource": Annotated[str, "URI of the concept"],
     },

@@ -67,11 +67,15 @@ def checked(found: object, *, source: str) -> StateDict:
         ModelError: it is anything else, such as quantised or sparse tensors.
     """
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise ModelError(f"{source} is not a plain state dict (from names to tensors); {_SAVE}.")
+        raise ModelError(
+            f"{source} is not a plain state dict, which has names as keys and "
+            f"tensors as values; {_SAVE}."
+        )
     for name, tensor in found.items():
         if not isinstance(tensor, torch.Tensor):
             raise ModelError(
-                f"{source} is not a plain state dict (from names to tensors); {_SAVE}."
+                f"{source} is not a plain state dict, which has names as keys and tensors as "
+                f"values; {_SAVE}."
             )
         if not _is_ordinary(tensor):
             raise ModelError(

@@ -76,9 +76,9 @@ class Fault:
         names = ("seconds", "bytes_per_second", "status", "retry_after", "location")
         given = {name for name in names if getattr(self, name) is not None}
         if missing := NEEDED.get(self.kind, set()) - given:
-            raise ValueError(f"a fault of kind {self.kind} also needs: {', '.join(missing)}")
+            raise ValueError(f"a fault of kind {self.kind} needs {', '.join(missing)}")
         if surplus := given - POSSIBLE.get(self.kind, set()):
-            raise ValueError(f"a fault of kind {self.kind} cannot have: {', '.join(surplus)}")
+            raise ValueError(f"a fault of kind {self.kind} cannot have {', '.join(surplus)}")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -23,7 +23,7 @@ tokens = command_group(
 @tokens.command()
 def add(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The name that lists and the log show.")
+        str, typer.Argument(metavar="NAME", help="Name of the token in lists and in the log.")
     ],
     role: Annotated[
         Role,

@@ -79,7 +79,7 @@ def add(
 @users.command("list")
 @prints(list[ListedAccount])
 def list_all(as_json: AsJson = False) -> None:
-    """List all accounts, including ended and forgotten accounts. Passwords are not shown."""
+    """List all accounts, also ended accounts and accounts whose name was erased."""
     rows = list(map(_listed, accounts.list_accounts(open_store())))
     if as_json:
         print_json(rows, list[ListedAccount])

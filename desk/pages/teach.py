@@ -53,8 +53,8 @@ def judging(asked: DeskRequest) -> Response:
         model = _model(connection, asked, provider)
         if model.encoder_id is None:
             raise UsageError(
-                f"{model.title} is a whole network, so it cannot learn from verdicts. Choose a "
-                "model of heads on an encoder."
+                f"{model.title} is a whole network, so it cannot learn from verdicts. Choose "
+                "a model that has heads and an encoder."
             )
         next_ones = f"/teach/judge?{urlencode({'provider': provider, 'model': model.reference})}"
         if not keys:

@@ -78,11 +78,11 @@ def withdraw(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete statements at Europeana: of a model, a concept, a data provider, a job or an audit.
+    """Delete the statements of a model, concept, data provider, job or audit at Europeana.
 
     The command deletes only statements that this store published. If there is another reason to
-    publish a statement, it stays. For example, a reviewer confirmed it. If a reviewer confirms a
-    deleted statement later, it may be published again.
+    publish a statement, for example a confirmation by a reviewer, the statement stays. If a
+    reviewer confirms a deleted statement later, it may be published again.
 
     Example: publisher withdraw --model vases@2 --reason "trained on the wrong pictures"
     """

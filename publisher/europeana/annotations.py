@@ -165,7 +165,7 @@ class AnnotationClient:
             except ValueError:
                 found = None
             if answer.status_code != 200 or not isinstance(found, list):
-                raise ApiError(f"{self._host} did not send the list of deleted annotations.")
+                raise ApiError(f"{self._host} gives no list of deleted annotations.")
             yield from map(_uri, found)
             if len(found) < PAGE:
                 return
@@ -182,8 +182,9 @@ class AnnotationClient:
             self._tokens.forget(token)
         if (answer.status_code in (401, 403) and method == "POST") or answer.status_code == 401:
             raise KeyRefusedError(
-                f"{self._host} does not allow the client {self._client} to write annotations "
-                f"({answer.status_code}: {self._words(answer)}). Ask Europeana for this role."
+                f"{self._host} does not let the client {self._client} write annotations "
+                f"({answer.status_code}: {self._words(answer)}). Ask Europeana to give this "
+                "client the right to write annotations."
             )
         return answer
 

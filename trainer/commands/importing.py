@@ -81,8 +81,8 @@ def import_(
     A shared model keeps its thresholds. Its precision for your records is not proved until you
     audit it.
 
-    For a checkpoint, give --architecture and --input-size. To measure its precision, give labelled
-    pictures that are new to it. Without them, it writes no concept.
+    For a checkpoint, give --architecture and --input-size, and labelled pictures that were not used
+    to train the model. Without labelled pictures, the new model writes no concept.
 
     Examples: trainer models import checkpoint.pth --architecture resnet18 --input-size 64
     --name pilot --data-dir labelled · trainer models import vases-2 --name vases

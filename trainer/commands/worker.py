@@ -17,12 +17,12 @@ def worker(
         ),
     ] = None,
 ) -> None:
-    """Train folds of `trainer train --queue` until you stop it. After SIGTERM or Ctrl-C, other fold
-    workers continue the folds.
+    """Train the folds that `trainer train --queue` puts into the queue, until you stop the command.
+    After SIGTERM or Ctrl-C, other fold workers continue the folds.
 
-    You need BROKER_URL, and a disk with the folder of the experiments that you share with `trainer
-    train`. For datasets of the store, you also need DATABASE_URL and IMAGE_DIR. For other data, you
-    need the folder of the pictures.
+    You need BROKER_URL. The folder of the experiments must be on a disk that this machine shares
+    with `trainer train`. For datasets of the store, you also need DATABASE_URL and IMAGE_DIR. For
+    other data, you need the folder of the pictures.
 
     Example: trainer worker --devices cuda:0,cuda:1
     """

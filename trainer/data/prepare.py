@@ -128,7 +128,8 @@ def _check_providers(data: TrainingData, folds: int) -> None:
     if short:
         raise DatasetError(
             f"{data.source}: fewer than two data providers have {_listed(data, short)}. So "
-            "the training or the test would have no such picture. Choose --group-by picture."
+            "these pictures would be missing in the training or in the test. Choose "
+            "--group-by picture."
         )
 
 

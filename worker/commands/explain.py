@@ -109,10 +109,9 @@ def _check_heatmaps(sample: Sample, folder: Path) -> int:
 
 @prints(Removed)
 def tidy(as_json: AsJson = False) -> None:
-    """Remove heatmaps that are older than a day and belong to no enrichment.
+    """Remove heatmaps that are older than a day and do not belong to an enrichment.
 
-    Workers that were killed leave such heatmaps. A later job also leaves such heatmaps if it
-    removes or replaces an enrichment.
+    These heatmaps come from killed workers, and from jobs that removed or replaced an enrichment.
 
     Example: worker tidy
     """

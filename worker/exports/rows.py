@@ -39,8 +39,8 @@ class EnrichmentRow(NamedTuple):
     model: Annotated[str, "name and version of the model, such as `vases v2`"]
     picture: Annotated[str, "which picture the model saw: `media` or `thumbnail`"]
     image_url: Annotated[str, "URL of this picture, without keys and passwords"]
-    heatmap: Annotated[str | None, "path of the heatmap in the folder HEATMAP_DIR"]
-    seen: Annotated[datetime | None, "when the picture was seen; empty in older enrichments"]
+    heatmap: Annotated[str | None, "path of the heatmap below HEATMAP_DIR"]
+    seen: Annotated[datetime | None, "when the picture was seen; older rows have no time"]
     verdict: Annotated[
         str | None,
         "verdict of the reviewers: `right`, `wrong`, `too_general`, `cannot_tell` or `disputed`",
@@ -48,16 +48,13 @@ class EnrichmentRow(NamedTuple):
     provider: Annotated[str | None, "data provider of the record"]
     rights: Annotated[str | None, "rights statement of the record, a URI"]
     job: Annotated[str, "ID of the job that wrote the enrichment"]
-    encoder: Annotated[
-        str | None, "name of the model's encoder; empty if the model is a whole network"
-    ]
-    threshold: Annotated[
-        float | None, "threshold of the concept: the lowest confidence that this model writes"
-    ]
+    encoder: Annotated[str | None, "name of the model's encoder; empty for a whole network"]
+    threshold: Annotated[float | None, "the model writes this concept only from this confidence on"]
     promise: Annotated[
         Promised,
-        "`certificate`: an audit of this model covers the enrichment; `model`: the promise of the "
-        "model holds for the data provider; `none`: the accuracy is not guaranteed",
+        "how the accuracy is guaranteed. `certificate`: by an audit of this model that "
+        "includes the enrichment. `model`: by the promise of the model for this data "
+        "provider. `none`: not at all",
     ]
     written: Annotated[datetime, "when the enrichment was last written or changed"]
 

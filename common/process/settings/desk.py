@@ -60,8 +60,8 @@ class AccessSettings(DeploymentSettings):
             raise ValueError("expected scheme and host only, as in https://desk.museum.example")
         if not is_safe_place(url):
             raise ValueError(
-                "must begin with https, because passwords are sent to it; http is allowed "
-                "for localhost only"
+                "the address must begin with https, because it gets passwords; http is "
+                "allowed for localhost only"
             )
         return origin(url)
 

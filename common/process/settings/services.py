@@ -119,8 +119,8 @@ class PublisherSettings(ApiSettings, PublicPagesSettings):
     def _is_safe(cls, url: str) -> str:
         if not is_safe_place(url):
             raise ValueError(
-                "must begin with https, because the secret is sent to it; http is allowed "
-                "for localhost only"
+                "the address must begin with https, because it gets the secret; http is "
+                "allowed for localhost only"
             )
         return url.rstrip("/")
 

@@ -131,7 +131,7 @@ def _compile(filters: Filters) -> Query:
 def _reusable(categories: Sequence[str]) -> Query:
     unknown = [name for name in categories if name not in REUSABILITY]
     if unknown:
-        raise QueryError(f"reusability is open, restricted or permission, not {unknown[0]!r}.")
+        raise QueryError(f"reusability must be open, restricted or permission, not {unknown[0]!r}.")
     prefixes = tuple(prefix for name in categories for prefix in REUSABILITY[name])
     return Query(lambda item: item.rights.startswith(prefixes))
 

@@ -24,8 +24,8 @@ def read(url: str) -> BrokerUrl:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("http://x", "begins with http"),
-        ("redis://host:6379/seven", "must have the number of a database"),
+        ("http://x", "names http"),
+        ("redis://host:6379/seven", "number of a database after the host, as in redis:"),
         ("rediss://host/0?ssl_cert_reqs=optional", r"`required` \(the default\) or `none`"),
         ("amqps://host//?ssl_version=3", "has ssl_version, which is unknown"),
     ],
@@ -100,4 +100,4 @@ def test_a_known_authority_gives_a_connection(
 def test_who_believes_any_certificate_is_warned(port: int) -> None:
     with capture_logs() as logs:
         assert connect(f"rediss://localhost:{port}/0?ssl_cert_reqs=none") == ""
-    assert ["is not checked" in entry["event"] for entry in logs] == [True]
+    assert ["any certificate" in entry["event"] for entry in logs] == [True]

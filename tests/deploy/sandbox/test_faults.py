@@ -46,7 +46,7 @@ def test_a_file_says_the_same_as_python(tmp_path: Path) -> None:
         ({"api": [{"kind": "html", "colour": 1}]}, "api.0.colour"),
         ({"annotations": {"writes_a_second": 0}}, "annotations.writes_a_second"),
         ({"api": [{"kind": "status"}]}, "needs status"),
-        ({"api": [{"kind": "html", "status": 404}]}, "has no status"),
+        ({"api": [{"kind": "html", "status": 404}]}, "cannot have status"),
         ({"hosts": {"*": [{"kind": "status", "status": 200}]}}, "hosts.*.0.status"),
         ({"hosts": {"*": [{"kind": "reset", "probability": 2}]}}, "probability"),
     ],

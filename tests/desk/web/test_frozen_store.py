@@ -35,5 +35,5 @@ def test_pages_end_in_words_while_the_database_is_frozen(
         deadline = time.monotonic() + PATIENCE
         while ask("/see").status_code != 200:
             assert time.monotonic() < deadline
-    assert "its connections end" in desk.log()
+    assert "the desk closes the connections" in desk.log()
     assert "Traceback" not in desk.log()

@@ -44,20 +44,19 @@ SAGE_CONTEXT = {
 
 
 class BaseAnnotation(TypedDict):
-    id: Annotated[
-        str, "a `urn:uuid:` that identifies the enrichment; it is the same in every export"
-    ]
+    id: Annotated[str, "name of the finding, a `urn:uuid:`: the same in every export"]
     type: Annotated[str, "`Annotation`"]
     created: Annotated[str, "when the enrichment was last written or changed, in UTC"]
     creator: Annotated[
-        dict[str, str], "`type` is `Software`; `name` is the model, such as `vases v2`"
+        dict[str, str], "`type` is `Software`, and `name` is the model, as in `vases v2`"
     ]
     body: Annotated[str, "URI of the concept"]
     confidence: Annotated[
         str, "probability that the picture shows the concept, 0 to 1 with four digits"
     ]
     target: Annotated[
-        dict[str, Any], "`source` is the URI of the record; `selector` is the property `dc:type`"
+        dict[str, Any],
+        "`source` is the URI of the record, and `selector` is the property `dc:type`",
     ]
     scope: Annotated[str, "`dc:type`"]
 

@@ -73,7 +73,7 @@ def test_an_address_is_written_as_browsers_do(
 def test_an_address_that_is_none_is_refused_without_its_words(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    with pytest.raises(UsageError, match=r"DESK_URL \(environment\): (expected|must)") as refused:
+    with pytest.raises(UsageError, match=r"DESK_URL \(environment\): (expected|the)") as refused:
         read(monkeypatch, desk_url=url)
     assert "hunter2" not in str(refused.value)
 
