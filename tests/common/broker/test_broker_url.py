@@ -24,7 +24,7 @@ def read(url: str) -> BrokerUrl:
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("http://x", "names http"),
+        ("http://x", "begins with http"),
         ("redis://host:6379/seven", "number of a database after the host, as in redis:"),
         ("rediss://host/0?ssl_cert_reqs=optional", r"`required` \(the default\) or `none`"),
         ("amqps://host//?ssl_version=3", "has ssl_version, which is unknown"),
