@@ -121,7 +121,7 @@ def test_a_client_without_the_role_is_told_so_and_nothing_is_lost(
     publisher = start(role="none")
     number = json.loads(publisher("plan", "--json").stdout)["id"]
     said = publisher("send", str(number), exit_code=1).output
-    assert "does not allow the client sandbox to write annotations" in said
+    assert "does not let the client sandbox write annotations" in said
     assert publisher.states() == {"planned": 7}
 
 

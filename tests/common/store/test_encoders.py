@@ -49,7 +49,7 @@ def test_the_same_encoder_again_changes_nothing(connection: Connection) -> None:
 
 def test_a_name_is_for_one_encoder_and_an_encoder_has_one_name(connection: Connection) -> None:
     register(connection)
-    with pytest.raises(UsageError, match="lite has other weights"):
+    with pytest.raises(UsageError, match="lite is already in the store, with other weights"):
         register(connection, sha256="b" * 64)
     with pytest.raises(UsageError, match="already in the store: lite"):
         register(connection, name="heavy")

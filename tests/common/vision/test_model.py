@@ -58,7 +58,7 @@ def test_other_probabilities_than_when_promoted_are_refused(tried: Model) -> Non
         found[3, 1] += 0.01
         return found
 
-    with pytest.raises(ModelError, match=r"for 1 of 5 pictures .* by up to 0.01 where 0.001"):
+    with pytest.raises(ModelError, match=r"for 1 of 5 pictures .* by up to 0.01 but at most 0.001"):
         tried.self_test(slightly_off)
     tried.self_test(slightly_off, tolerance=0.02)  # a runtime of less precision
     with pytest.raises(ModelError, match="for 5 of 5 pictures"):
