@@ -142,7 +142,7 @@ def test_a_malformed_broker_url_ends_the_worker(environment: dict[str, str]) -> 
 @pytest.mark.parametrize(
     ("name", "code", "reason"),
     [
-        ("cuda", 1, "There is no device 'cuda' here"),
+        ("cuda", 1, "has no device 'cuda'"),
         ("gpu", 2, "it must be auto, cpu, cuda, or a card such as cuda:0"),
     ],
 )
