@@ -85,4 +85,4 @@ def test_a_record_of_the_pilot_under_two_combinations_has_the_labels_of_both(imp
 @pilot
 def test_a_table_of_something_else_is_refused(importer):
     ended = importer("import", str(PILOT / "uris_vocabularies.csv"), "--dataset", "p", exit_code=2)
-    assert "found 'concept', 'getty_aat'" in ended.stderr
+    assert "Found: 'concept', 'getty_aat'" in ended.stderr
