@@ -3,12 +3,13 @@
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextvars import copy_context
 from typing import BinaryIO
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from common.errors import UsageError
 
@@ -51,12 +52,26 @@ def download(write: Callable[[BinaryIO], object], *, name: str, media_type: str)
     next(blocks)  # a generator that has not started does not run its cleanup
     thread.start()
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
-    return StreamingResponse(blocks, media_type=media_type, headers=headers)
+    return _ClosedAtTheEnd(blocks, media_type=media_type, headers=headers)
+
+
+class _ClosedAtTheEnd(StreamingResponse):
+    """Closes its blocks when the answer ends, also because the browser disconnected."""
+
+    def __init__(self, blocks: Generator[bytes], *, media_type: str, headers: dict[str, str]):
+        super().__init__(blocks, media_type=media_type, headers=headers)
+        self._close = blocks.close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._close()
 
 
 def _blocks(
     stream: io.RawIOBase, thread: threading.Thread, failed: Sequence[BaseException]
-) -> Iterator[bytes]:
+) -> Generator[bytes]:
     with stream:
         yield b""
         while block := stream.read(BLOCK):
