@@ -110,5 +110,4 @@ def test_the_page_fits_and_is_usable_by_all(
         for path in ("/judge/mine", f"/records{RECORDS[1]}"):
             visit.page.goto(desk.url + path)
             visit.check_usable()
-            visit.page.screenshot(path=f"/tmp/mine{width}{path[1]}.png", full_page=True)
         expect(visit.page.locator(".problem")).to_have_count(0)
