@@ -252,10 +252,11 @@ def _tell_of_workers(engine: Engine) -> None:
         find = counted(working, "worker finds", "workers find")
         console.print(f"The job is in the store. {find} the job within seconds.")
     else:
-        console.print("The job is in the store, but no worker can work on it yet:")
+        console.print("The job is in the store. At their last check, the workers could not work:")
         for worker in workers:
             for problem in worker.problems:
                 console.print(f"  {worker.name}: {problem.what}.", soft_wrap=True)
+        console.print("Workers check again after some seconds. When they can work, they begin.")
 
 
 def _preview(

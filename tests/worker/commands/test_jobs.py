@@ -235,7 +235,7 @@ def test_enqueueing_says_who_works_on_it(
     tell(engine, WorkerState(name="host:1", problems=(refused,), idle_seconds=None))
     cancel(engine, UUID(json.loads(_status(worker, "first"))["job_id"]))
     worker("enqueue", "--unseen")
-    assert "no worker can work on it yet: host:1: the API key is refused." in worker.err
+    assert "the workers could not work: host:1: the API key is refused." in worker.err
     tell(engine, WorkerState(name="host:2"))
     cancel(engine, UUID(worker.out.strip()))
     worker("enqueue", "--unseen")
