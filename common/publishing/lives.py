@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from common.publishing.grounds import PROVIDER, Obstacle
 from common.store.tables import PublicationState
 from common.store.tables.vocabularies import label_sql
-from common.vision.answers.spellings import odd_spellings
+from common.vision.answers.data_providers import odd_spellings
 from common.vocabulary.languages import READER
 
 STATE_WORDS: Mapping[str, str] = {

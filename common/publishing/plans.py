@@ -18,7 +18,7 @@ from common.publishing.grounds import LIVE_AUDITS, OBSTACLE, PROVIDER, Obstacle
 from common.store.signals import AdvisoryLock
 from common.store.tables.vocabularies import label_sql
 from common.store.teaching.standing_verdicts import STANDING_VERDICTS
-from common.vision.answers.spellings import odd_spellings
+from common.vision.answers.data_providers import odd_spellings
 from common.vocabulary.languages import READER
 
 PRECISION = 0.95  # that a certificate must prove, if none is asked for

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 from common.errors import UsageError
 from common.process.terminal.counting import counted
 from common.publishing.grounds import LIVE_AUDITS, OBSTACLE, PROVIDER, statements_of
-from common.vision.answers.spellings import odd_spellings
+from common.vision.answers.data_providers import odd_spellings
 
 
 @dataclass(frozen=True, kw_only=True)

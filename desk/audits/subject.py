@@ -8,8 +8,8 @@ from sqlalchemy import Connection, text
 from common.errors import UsageError
 from common.store.model_names import ModelName
 from common.vision.answers.blocked import Blocks
+from common.vision.answers.data_providers import spellings_of
 from common.vision.answers.provider_names import provider_name
-from common.vision.answers.spellings import spellings_of
 from desk.audits.bounds import error_of
 
 MOST_ATTEMPTS = 100  # after so many an audit could prove next to nothing

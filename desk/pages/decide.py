@@ -14,8 +14,8 @@ from common.store.decisions import (
     undo,
 )
 from common.store.tables import Decided, Role
+from common.vision.answers.data_providers import check_provider, provider_choices
 from common.vision.answers.provider_names import provider_name
-from desk.review.choices import check_provider, provider_choices
 from desk.review.filters import ViewFilters, one_of
 from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import all_concepts

@@ -11,7 +11,7 @@ from common.errors import UsageError, blaming
 from common.process.terminal.counting import counted
 from common.reasons import meaning_of
 from common.store.tables import JobState, PictureChoice, Priority, Role
-from desk.review.choices import provider_choices
+from common.vision.answers.data_providers import provider_choices
 from desk.review.filters import job_number, one_of
 from desk.review.shown_models import all_models
 from desk.steering.matching import matching, steer

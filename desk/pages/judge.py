@@ -15,8 +15,8 @@ from common.errors import UsageError
 from common.process.terminal.counting import counted
 from common.store.tables import Role, VerdictKind
 from common.store.teaching.verdicts import count_judged
+from common.vision.answers.data_providers import provider_choices
 from desk.pages.see import choices, correct_filters, shown
-from desk.review.choices import provider_choices
 from desk.review.filters import JudgedState, ViewFilters, one_of
 from desk.review.neighbours import look_alikes
 from desk.review.shown_models import models_of

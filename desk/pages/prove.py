@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from common.errors import UsageError
 from common.process.terminal.counting import counted
 from common.store.tables import AuditState, Role
+from common.vision.answers.data_providers import provider_choices
 from desk.access.actions import shown_names
 from desk.audits import closing
 from desk.audits.certificate import Certificate, annex, certificate
@@ -21,7 +22,7 @@ from desk.audits.listing import AUDITS_SHOWN, ListedAudit, find_audit, list_audi
 from desk.audits.plan import MOST_DRAWN, plan
 from desk.audits.subject import AuditSubject
 from desk.pages.judge import read_verdict_ids, read_verdicts
-from desk.review.choices import concept_choices, provider_choices
+from desk.review.choices import concept_choices
 from desk.review.filters import ViewFilters, number
 from desk.review.shown_models import ShownModel, all_models, model_for, models_of
 from desk.review.suggestions import LONGEST, GivenVerdict, Suggestion

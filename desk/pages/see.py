@@ -9,7 +9,8 @@ from starlette.responses import Response
 from common.errors import UsageError
 from common.store.tables import Outcome
 from common.vision.answers.blocked import Blocks
-from desk.review.choices import check_provider, concept_choices, job_choices, provider_choices
+from common.vision.answers.data_providers import check_provider, provider_choices
+from desk.review.choices import concept_choices, job_choices
 from desk.review.filters import JudgedState, ViewFilters
 from desk.review.shown_models import ShownModel, models_of
 from desk.review.suggestions import Suggestion, SuggestionPage, suggestion_page

@@ -12,7 +12,8 @@ from common.store.model_names import ModelName
 from common.store.tables import Role
 from common.store.teaching.refits import RefitStatus, ask_refit, newest_refits, refit_status
 from common.store.teaching.verdicts import judged_providers
-from desk.review.choices import check_provider, labels_of, provider_choices
+from common.vision.answers.data_providers import check_provider, provider_choices
+from desk.review.choices import labels_of
 from desk.review.filters import ViewFilters
 from desk.review.next_to_judge import next_to_judge
 from desk.review.shown_models import ShownModel, model_for, models_of

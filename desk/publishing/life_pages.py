@@ -14,11 +14,11 @@ from common.publishing.lives import (
 from common.publishing.withdrawals import WithdrawalScope, published_of, withdraw
 from common.store.decisions import LONGEST_REASON
 from common.store.tables import PublicationState, Role
+from common.vision.answers.data_providers import provider_choices
 from common.vision.answers.provider_names import provider_name
 from desk.access.actions import shown_names
 from desk.audits.listing import find_audit
 from desk.publishing.plan_pages import chosen_concept, chosen_provider
-from desk.review.choices import provider_choices
 from desk.review.filters import ViewFilters, job_number, number, one_of
 from desk.review.shown_models import all_models, models_of
 from desk.web.asking import DeskRequest, action, go_to, page
@@ -109,7 +109,7 @@ def _effect(scope: WithdrawalScope, *, confirmed_too: bool) -> str:
     if scope.concept_uri or scope.data_provider:
         return "All these statements are withdrawn, also statements that reviewers confirmed."
     if confirmed_too:
-        return "They are withdrawn, also those that reviewers confirmed."
+        return "These statements are withdrawn, also statements that reviewers confirmed."
     return (
         "These statements are withdrawn. Statements that reviewers or other certificates confirm "
         "stay."

@@ -19,9 +19,9 @@ from common.publishing.plans import (
 )
 from common.publishing.withdrawals import groundless
 from common.store.tables import Concept, Role
+from common.vision.answers.data_providers import check_provider, provider_choices
 from common.vision.answers.provider_names import provider_name
 from desk.access.actions import shown_names
-from desk.review.choices import check_provider, provider_choices
 from desk.review.filters import number
 from desk.web.asking import DeskRequest, NotThereError, action, go_to, page
 from desk.web.cards import all_concepts

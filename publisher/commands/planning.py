@@ -12,6 +12,7 @@ from common.process.terminal.json_output import AsJson, print_json, prints
 from common.process.terminal.progress import progress
 from common.publishing.grounds import words_of
 from common.publishing.plans import PRECISION, PlanState, make_plan, read_plan, sample_of
+from common.vision.answers.data_providers import check_provider
 from common.vision.answers.provider_names import provider_name
 from publisher.commands.opening import console, publishing
 from publisher.work.already_said import check_plan
@@ -67,7 +68,7 @@ def plan(
         number = make_plan(
             opened.engine,
             precision=precision,
-            data_provider=None if provider is None else provider_name(provider),
+            data_provider=known_provider(opened.engine, provider),
             concept_uri=concept,
             again=again,
             most=limit,
@@ -104,6 +105,20 @@ def check_concept(engine: Engine, concept: str | None) -> None:
         raise UsageError(
             f"There is no concept {concept!r} in the store. Give the URI of a concept."
         )
+
+
+def known_provider(engine: Engine, given: str | None) -> str | None:
+    """The name as decisions and certificates have it.
+
+    Raises:
+        UsageError: the store has no record of this data provider.
+    """
+    if given is None:
+        return None
+    name = provider_name(given)
+    with engine.connect() as connection:
+        check_provider(connection, name)
+    return name
 
 
 def print_plan(made: PlanState) -> None:

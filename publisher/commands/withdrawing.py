@@ -15,9 +15,8 @@ from common.publishing.withdrawals import WithdrawalScope, published_of
 from common.publishing.withdrawals import withdraw as withdraw_scope
 from common.store.model_names import ModelName, version_meant
 from common.store.tables import Audit, PromotedModel
-from common.vision.answers.provider_names import provider_name
 from publisher.commands.opening import Publishing, console, publishing
-from publisher.commands.planning import OnlyConcept, check_concept
+from publisher.commands.planning import OnlyConcept, check_concept, known_provider
 from publisher.ledger.publications import left_to_withdraw
 from worker.jobs import find_job
 
@@ -93,7 +92,7 @@ def withdraw(
             job_id=None if job is None else find_job(opened.engine, job),
             audit_id=None if audit is None else _audit(opened.engine, audit),
             concept_uri=concept,
-            data_provider=None if provider is None else provider_name(provider),
+            data_provider=known_provider(opened.engine, provider),
         )
         if not yes:
             with opened.engine.connect() as connection:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
 from deploy.sandbox.faults import Fault
 from tests.common.store.verdict_rows import uri
@@ -158,6 +159,10 @@ def test_an_answer_in_html_ends_with_what_to_do(
 
 
 def test_nothing_to_plan_says_why(publisher: Publisher, certified: list[str]) -> None:
+    with publisher.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO record (id, data_provider) VALUES ('/1/a', 'Another Museum')")
+        )
     said = publisher("plan", "--provider", "Another Museum", exit_code=2).output
     assert "no reviewer has confirmed a statement" in said
     publisher("plan", "--provider", MUSEUM)
@@ -168,3 +173,11 @@ def test_nothing_to_plan_says_why(publisher: Publisher, certified: list[str]) ->
             "withdraw", "--model", "audited", "--concept", uri("map"), "--yes", exit_code=2
         ).output
     )
+
+
+def test_a_provider_that_the_store_does_not_know_is_wrong_usage(
+    publisher: Publisher, certified: list[str]
+) -> None:
+    for command in (("plan",), ("withdraw", "--yes")):
+        said = publisher(*command, "--provider", "Citty Museum", exit_code=2).output
+        assert f"no record of the data provider 'Citty Museum'. Did you mean: {MUSEUM}?" in said

@@ -24,7 +24,7 @@ from common.store.tables.jobs import JOB_MODELS
 from common.store.teaching.certificates import CERTIFIED_ENRICHMENTS
 from common.store.teaching.standing_verdicts import STANDING_VERDICTS, judged_conditions
 from common.vision.answers.blocked import Blocks
-from common.vision.answers.spellings import odd_spellings
+from common.vision.answers.data_providers import odd_spellings
 from worker.exports.changes import CHANGED_SINCE, Statement, change_parameters, removed_statements
 from worker.exports.labels import ExportLabels, read_labels
 from worker.exports.rows import EnrichmentRow, RowMaker, row_maker

@@ -16,7 +16,7 @@ from common.store.bulk import SORT_MEMORY, copy_rows
 from common.store.signals import wake_workers
 from common.store.tables import JobState, PictureChoice, Priority
 from common.store.tables.jobs import JOB_MODELS, UNFINISHED
-from common.vision.answers.spellings import odd_spellings
+from common.vision.answers.data_providers import odd_spellings
 from worker.jobs.model_choice import JobModels, find_model, with_routes
 from worker.jobs.names import check_job_name, check_name, check_unnamed
 from worker.jobs.records import RecordSelection, submit_selection

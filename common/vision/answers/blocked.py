@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from common.store.decisions import StandingBlock, standing_blocks
+from common.vision.answers.data_providers import spellings_of
 from common.vision.answers.provider_names import provider_name
-from common.vision.answers.spellings import spellings_of
 
 FOR_ALL = "enrichment.concept_uri = ANY(CAST(:blocked_for_all AS text[]))"
 REFUSED = """

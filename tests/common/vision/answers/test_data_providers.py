@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from common.store.session import open_store
-from common.vision.answers.spellings import odd_spellings, spellings_of
+from common.vision.answers.data_providers import odd_spellings, spellings_of
 
 
 def test_all_spellings_of_a_name_are_found(database_url: str) -> None:
