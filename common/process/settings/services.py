@@ -128,8 +128,8 @@ class ImageSettings(ApiAddressSettings):
     fetch_contact: str = Field(
         default="https://github.com/europeana",
         description=(
-            "Your web page or e-mail address. With this address, operators of image hosts can "
-            "contact you. It is sent in the header User-Agent."
+            "Web page or e-mail address in the header User-Agent. Operators of image hosts can "
+            "use this address to contact you."
         ),
     )
     fetch_allow_addresses: str = Field(
@@ -195,5 +195,5 @@ class TrainerSettings(DeploymentSettings):
 class ExperimentSettings(DeploymentSettings):
     experiment_dir: Path = Field(
         default=Path("experiments"),
-        description="Folder of the experiments. The desk shows their reports.",
+        description="Folder of the experiments. The desk shows the reports in this folder.",
     )

@@ -29,8 +29,8 @@ class HealthSettings(DeploymentSettings):
     worker_heartbeat_file: Path | None = Field(
         default=None,
         description=(
-            "File that the worker updates every few seconds and `worker health` reads. "
-            "Default: no file."
+            "File for `worker health`. The worker updates this file every few seconds. Default: "
+            "no file."
         ),
     )
 
@@ -46,9 +46,8 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         le=1_000,
         description="Number of chunks (groups of up to 256 records) that a worker processes at "
         "the same time. The worker can process the same number of chunks with records that "
-        "were put off. Multiply this number by two and "
-        f"add {BACKGROUND_CONNECTIONS}: a worker opens at most this number of connections to "
-        "Postgres.",
+        "were put off. The maximum number of connections to Postgres is "
+        f"2 × WORKER_CHUNKS_IN_FLIGHT + {BACKGROUND_CONNECTIONS}.",
     )
     worker_connections: int = Field(
         default=16,
@@ -61,8 +60,8 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         ge=1,
         le=65_536,
         description=(
-            "Number of pictures that are classified together. Default: a number that fits the "
-            "device."
+            "Number of pictures that the model computes together. Default: a number that fits "
+            "the device."
         ),
     )
     worker_runtime: Literal["auto", "torch", "onnx"] = Field(
@@ -74,9 +73,9 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
     )
     worker_device: DeviceName = Field(
         default="auto",
-        description="auto: the GPU with the fewest workers and fold workers; without a GPU, the "
-        "CPU. cuda: the same GPU; without a GPU, the worker ends. cuda:N: the GPU with the "
-        "number N. cpu: the CPU.",
+        description="auto: the GPU with the fewest of our processes; without a GPU, the CPU. "
+        "cuda: the same GPU; without a GPU, the worker ends. cuda:N: the GPU with the number N. "
+        "cpu: the CPU.",
     )
     worker_cache_dir: Path | None = Field(
         default=None,
