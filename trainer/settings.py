@@ -41,16 +41,16 @@ class TrainingSettings(BaseModel):
 
     kind: Kind = Field(
         default="single",
-        description="single: a picture has exactly one category; multi: any number.",
+        description="single: a picture has exactly one category. multi: a picture has any number "
+        "of categories.",
         json_schema_extra={"option": "--mode"},
     )
     group_by: GroupBy = Field(
         default="picture",
-        description="Which pictures must be in the same part of a fold (only for networks). "
-        "picture: near-duplicates. provider: near-duplicates, and all pictures of a "
-        "data provider. If there are three or more data providers and the data can "
-        "be divided in this way, provider is the default. For heads, both kinds of "
-        "folds are made.",
+        description="Pictures of a group are in the same part of a fold. picture: near-duplicates "
+        "are a group. provider: all pictures of a data provider are a group, with their "
+        "near-duplicates. If the data has three or more data providers, the default is usually "
+        "provider.",
     )
     architecture: str = Field(
         default="resnet18",
@@ -59,7 +59,7 @@ class TrainingSettings(BaseModel):
     )
     weights: str = Field(
         default=NO_WEIGHTS,
-        description="Weights to start from: none, imagenet, or a .safetensors or .pth file.",
+        description="Weights at the start: none, imagenet, or a .safetensors or .pth file.",
     )
     weights_sha256: str = Field(
         default="",
@@ -67,7 +67,8 @@ class TrainingSettings(BaseModel):
         json_schema_extra={"option": ""},
     )
     encoder: str = Field(
-        default="", description="An encoder of the store. Heads are trained on its embeddings."
+        default="",
+        description="An encoder of the store. The heads learn from embeddings of this encoder.",
     )
     encoder_sha256: str = Field(
         default="",
@@ -85,15 +86,15 @@ class TrainingSettings(BaseModel):
     )
     resize: ResizeMode = Field(
         default="squash",
-        description="How pictures are made square. squash: change the aspect ratio. letterbox: "
+        description="Way to make pictures square. squash: change the aspect ratio. letterbox: "
         "add black bars. crop: cut the longer side.",
     )
     start_scale: float = Field(
         default=1.0,
         gt=0,
         le=1,
-        description="Side of the pictures in the first half of the epochs, as a share of the "
-        "input size.",
+        description="Size of the pictures in the first half of the epochs, divided by "
+        "--input-size.",
     )
     image_augmentation: float = Field(
         default=0.5,
@@ -116,18 +117,18 @@ class TrainingSettings(BaseModel):
     head_epochs: int = Field(
         default=0,
         ge=0,
-        description="Number of epochs at the beginning that train only the new head.",
+        description="Number of epochs at the beginning that train the head alone.",
     )
     epochs: int = Field(
         default=100,
         ge=0,
-        description="Maximum number of epochs of the whole classifier. With 0, only the head is "
-        "trained, and --patience counts the epochs of the head.",
+        description="Maximum number of epochs of the whole network. 0: train the head alone.",
     )
     patience: int = Field(
         default=10,
         ge=1,
-        description="A fold stops after this many epochs without a better validation loss.",
+        description="If the validation loss does not improve for this number of epochs, the "
+        "training of the fold stops.",
     )
     batch_size: int = Field(
         default=32, ge=MIN_BATCH, description="Number of pictures in a training step."
@@ -139,32 +140,29 @@ class TrainingSettings(BaseModel):
         default=1.0,
         gt=0,
         le=1,
-        description="Learning rate of the first layers, as a share of the rate of the head. The "
-        "other layers have rates between these two rates.",
+        description="Learning rate of the first layers, divided by the learning rate of the head.",
     )
     class_weights: ClassWeights = Field(
         default="none",
-        description="Weight of rare categories. none: the same weight for all categories. "
-        "inverse: 1 / frequency. sqrt: the square root of 1 / frequency. With "
-        "weights, the model finds more pictures of rare categories, but its accuracy "
-        "and calibration are lower.",
+        description="Weight of a category. none: the same weight for all categories. inverse: "
+        "1 / frequency. sqrt: the square root of 1 / frequency. With inverse or sqrt, the "
+        "model finds more pictures of rare categories, but is less accurate.",
     )
     drop_doubtful: bool = Field(
         default=False,
-        description="Do not train with pictures that have a doubtful label. These pictures are "
-        "still tested.",
+        description="Test pictures with a doubtful label, but do not train with these pictures.",
     )
     label_smoothing: float = Field(
         default=0.1,
         ge=0,
         lt=1,
-        description="Label smoothing: the share of the target that all categories divide equally.",
+        description="Strength of label smoothing. 0: no label smoothing.",
     )
     ema: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="Decay of the moving average of the weights, per step. 0: no average.",
+        description="Decay of the moving average of the weights in a training step. 0: no average.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of all random choices.")
 

@@ -52,23 +52,20 @@ GENERATOR: Software = {
 class ConceptAnnotation(TypedDict):
     """An annotation, without context; keys that JSON-LD begins with @ are not in the type."""
 
-    id: Annotated[
-        str, "a `urn:uuid:` that identifies the enrichment; it is the same in every export"
-    ]
+    id: Annotated[str, "`urn:uuid:` of the enrichment, the same in every export"]
     type: Annotated[str, "`Annotation`"]
-    canonical: Annotated[str, "the same as `id`; Europeana's API does not change it"]
+    canonical: Annotated[str, "the same text as `id`, which Europeana's API does not change"]
     motivation: Annotated[str, "`tagging`"]
-    created: Annotated[str, "when the enrichment was last written or changed, in UTC"]
+    created: Annotated[str, "time of the last change to the enrichment, in UTC"]
     creator: Annotated[
         Software,
-        "`name` is the model, such as `vases v2`; if the model has an encoder, `encoder` is "
-        "its name",
+        "`name` is the model, such as `vases v2`, and `encoder` is the name of its encoder",
     ]
-    generator: Annotated[Software, "this program"]
+    generator: Annotated[Software, "name and web page of this program"]
     body: Annotated[str, "URI of the concept"]
     target: Annotated[
         str | dict[str, str],
-        "URI of the record; with `--target image`, `source` is the image and `scope` is the record",
+        "URI of the record. With `--target image`: `source` is the picture, `scope` is the record",
     ]
     score: Annotated[
         dict[str, float], "`confidence`: probability that the picture shows the concept, 0 to 1"

@@ -44,7 +44,7 @@ def list_jobs(call: Call) -> JobPage:
 
 
 def get_job(call: Call) -> JobReport:
-    """Show the progress of a job, and what makes the job slow."""
+    """Show the progress of a job, and the causes if the job is slow."""
     return report_job(call.desk.engine, job_of(call))
 
 

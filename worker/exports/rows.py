@@ -33,14 +33,14 @@ class EnrichmentRow(NamedTuple):
     record_id: Annotated[str, "ID of the record, such as `/90402/RP_P_1984_87`"]
     concept: Annotated[str, "URI of the concept"]
     label: Annotated[
-        str, "label of the concept, in the first language of `--lang` in which there is a label"
+        str, "label of the concept, in the first language of `--lang` that has a label"
     ]
     confidence: Annotated[float, "probability that the picture shows the concept, 0 to 1"]
     model: Annotated[str, "name and version of the model, such as `vases v2`"]
-    picture: Annotated[str, "which picture the model saw: `media` or `thumbnail`"]
+    picture: Annotated[str, "source of the picture: `media` or `thumbnail`"]
     image_url: Annotated[str, "URL of this picture, without keys and passwords"]
-    heatmap: Annotated[str | None, "path of the heatmap below HEATMAP_DIR"]
-    seen: Annotated[datetime | None, "when the picture was seen; older rows have no time"]
+    heatmap: Annotated[str | None, "path of the heatmap in HEATMAP_DIR"]
+    seen: Annotated[datetime | None, "time at which the model looked at the picture"]
     verdict: Annotated[
         str | None,
         "verdict of the reviewers: `right`, `wrong`, `too_general`, `cannot_tell` or `disputed`",
@@ -49,14 +49,14 @@ class EnrichmentRow(NamedTuple):
     rights: Annotated[str | None, "rights statement of the record, a URI"]
     job: Annotated[str, "ID of the job that wrote the enrichment"]
     encoder: Annotated[str | None, "name of the model's encoder; empty for a whole network"]
-    threshold: Annotated[float | None, "the model writes this concept only from this confidence on"]
+    threshold: Annotated[float | None, "lowest confidence with which the model writes this concept"]
     promise: Annotated[
         Promised,
-        "how the accuracy is guaranteed. `certificate`: by an audit of this model that "
-        "includes the enrichment. `model`: by the promise of the model for this data "
-        "provider. `none`: not at all",
+        "proof of the precision. `certificate`: an audit of this model that includes the "
+        "enrichment. `model`: the promise of the model for this data provider. `none`: there is "
+        "no proof",
     ]
-    written: Annotated[datetime, "when the enrichment was last written or changed"]
+    written: Annotated[datetime, "time of the last change to the enrichment"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,27 +26,28 @@ class AccessSettings(DeploymentSettings):
     )
     oidc_issuer: str | None = Field(
         default=None,
-        description="Address of an identity provider (OpenID Connect) with which people may log "
-        "in. After the login, it sends people to DESK_URL/login/identity/back.",
+        description="Address of an identity provider (OpenID Connect), with which people may log "
+        "in. Register DESK_URL/login/identity/back at the identity provider.",
     )
     oidc_client_id: str | None = Field(
         default=None, validate_default=True, description="ID of the desk at the identity provider."
     )
     oidc_client_secret: SecretStr | None = Field(
         default=None,
-        description="Password of the desk at the identity provider, if the desk has a password.",
+        description="Password of the desk at the identity provider. Some identity providers give "
+        "no password.",
     )
     oidc_role_claim: str | None = Field(
         default=None,
-        description="Claim of the ID token that contains the role (viewer, reviewer, operator), "
-        "or a list with the role. If it is set, the identity provider decides the "
+        description="Name of the claim in the ID token that contains the role (viewer, reviewer, "
+        "operator) or a list of roles. With this setting, the identity provider decides the "
         "role at each login.",
     )
     oidc_default_role: Literal["viewer", "reviewer", "operator"] | None = Field(
         default=None,
         description=(
-            "Role of people who log in with the identity provider but have no account. "
-            "Default: they cannot log in."
+            "Role of people who log in with the identity provider but have no account at the "
+            "desk. Default: people without an account cannot log in."
         ),
     )
 
@@ -114,8 +115,7 @@ class DeskSettings(
         ge=10_000_000,
         le=10**15,
         description=(
-            "Maximum size of this folder, in bytes. The pictures that were not used for the "
-            "longest time are removed first."
+            "Maximum size of DESK_CACHE_DIR, in bytes. The desk removes old pictures first."
         ),
     )
     desk_connections: int = Field(
@@ -123,8 +123,8 @@ class DeskSettings(
         ge=2,
         le=100,
         description=(
-            "Number of connections of a desk process to Postgres. One more connection checks "
-            "whether Postgres answers."
+            "Number of connections of a desk process to Postgres. Each process also has one "
+            "connection that checks whether Postgres answers."
         ),
     )
     desk_metrics_port: int | None = Field(
@@ -136,7 +136,6 @@ class DeskSettings(
     desk_metrics_address: IPvAnyAddress = Field(
         default=IPv4Address("127.0.0.1"),
         description=(
-            "Address of this machine at which metrics are available. 0.0.0.0 means all "
-            "addresses, as in our container image."
+            "Address of this machine at which metrics are available. 0.0.0.0 means all addresses."
         ),
     )

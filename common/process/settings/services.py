@@ -34,9 +34,9 @@ class StoreSettings(DeploymentSettings):
 
 
 BROKER = (
-    "Address of the broker: redis://host:6379/0, redis+socket:///path or amqp://. It brings "
-    "lists of records from other systems, and messages about new folds. With rediss:// and "
-    "amqps://, the certificate is checked. For your own certificate authority, add "
+    "Address of the broker: redis://host:6379/0, redis+socket:///path or amqp://. The broker "
+    "brings lists of records from other systems, and messages about new folds. With rediss:// "
+    "and amqps://, the certificate is checked. For your own certificate authority, add "
     "?ssl_ca_certs=FILE. To switch the check off, add ?ssl_cert_reqs=none."
 )
 
@@ -63,16 +63,16 @@ class ApiAddressSettings(DeploymentSettings):
 
 class ApiSettings(ApiAddressSettings):
     europeana_api_key: SecretStr = Field(
-        description="Your key for the APIs, sent as X-Api-Key. It is never stored or logged. Get "
-        "a key at https://apis.europeana.eu",
+        description="Your key for the APIs. The key is never stored or logged. Get a key at "
+        "https://apis.europeana.eu",
     )
 
 
 class PublicPagesSettings(DeploymentSettings):
     public_url: str | None = Field(
         default=None,
-        description="Address of `desk serve --public`, where everyone can see the origin of a "
-        "statement. If it is set, annotations link to this address.",
+        description="Address of `desk serve --public`. At this address, everyone can see the "
+        "origin of statements. Annotations link to this address.",
     )
 
     @field_validator("public_url")
@@ -85,8 +85,7 @@ class PublicPagesSettings(DeploymentSettings):
 
 class PublisherSettings(ApiSettings, PublicPagesSettings):
     europeana_auth_url: str = Field(
-        description="Address of the service that issues tokens for writing annotations. "
-        "Europeana gives you this address with the write access: "
+        description="Address of the service that gives out tokens for the Annotation API: "
         "https://auth.europeana.eu/auth/realms/europeana",
         examples=["https://auth.europeana.eu/auth/realms/europeana"],
     )
@@ -95,15 +94,14 @@ class PublisherSettings(ApiSettings, PublicPagesSettings):
         examples=["my-museum"],
     )
     europeana_client_secret: SecretStr = Field(
-        description="Password of this client. It is never stored or logged."
+        description="Password of this client. The password is never stored or logged."
     )
     publish_per_second: int = Field(
         default=5,
         ge=1,
         le=1_000,
         description=(
-            "Maximum number of requests per second that change annotations, for all publishers "
-            "together."
+            "Maximum number of changed annotations per second, for all publishers together."
         ),
     )
     publish_patience: float = Field(
@@ -130,14 +128,14 @@ class ImageSettings(ApiAddressSettings):
     fetch_contact: str = Field(
         default="https://github.com/europeana",
         description=(
-            "Web page or e-mail address that is sent in the User-Agent. Operators of image "
-            "hosts can use it to contact you."
+            "Web page or e-mail address in the header User-Agent. Operators of image hosts can "
+            "use this address to contact you."
         ),
     )
     fetch_allow_addresses: str = Field(
         default="",
-        description="Networks that are not public, but from which pictures may be fetched. "
-        "Separate networks with commas: 127.0.0.0/8,10.0.0.0/8",
+        description="Private networks from which pictures may be fetched. Separate networks with "
+        "commas: 127.0.0.0/8,10.0.0.0/8",
     )
     fetch_requests_per_second: float = Field(
         default=4.0,
@@ -145,7 +143,7 @@ class ImageSettings(ApiAddressSettings):
         le=FASTEST,
         description=(
             "Maximum number of requests per second to one image host. If the host complains, "
-            "the number is lower."
+            "the program sends fewer requests."
         ),
     )
     fetch_requests_at_a_time: int = Field(
@@ -158,16 +156,16 @@ class ImageSettings(ApiAddressSettings):
         default=4,
         ge=1,
         le=1_000,
-        description="Several image hosts may share one IP address. The limits of an IP address "
-        "are the limits of one host, multiplied by this number.",
+        description="The limits of an IP address are the limits of one image host, multiplied by "
+        "this number. Several image hosts may have the same IP address.",
     )
     fetch_thumbnails_per_second: float = Field(
         default=50.0,
         ge=SLOWEST,
         le=FASTEST,
         description="Maximum number of thumbnails per second from Europeana, for all workers "
-        "together. This limits the speed of bulk jobs. If Europeana allows it, use a "
-        "higher number.",
+        "together. If Europeana allows more requests, use a higher number: bulk jobs are then "
+        "faster.",
     )
 
 
@@ -197,5 +195,5 @@ class TrainerSettings(DeploymentSettings):
 class ExperimentSettings(DeploymentSettings):
     experiment_dir: Path = Field(
         default=Path("experiments"),
-        description="Folder of the experiments. The desk shows their reports.",
+        description="Folder of the experiments. The desk shows the reports in this folder.",
     )

@@ -29,8 +29,8 @@ class HealthSettings(DeploymentSettings):
     worker_heartbeat_file: Path | None = Field(
         default=None,
         description=(
-            "File that the worker updates every few seconds and `worker health` reads. "
-            "Default: no file."
+            "File for `worker health`. The worker updates this file every few seconds. Default: "
+            "no file."
         ),
     )
 
@@ -44,11 +44,10 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         default_factory=lambda: available_cores() + max(1, available_cores() // 2),
         ge=1,
         le=1_000,
-        description="Number of chunks that a worker processes at the same time. A chunk is a "
-        "group of up to 256 records. While some chunks wait for hosts, others use "
-        "the processor. The same number of chunks can be added for records that were "
-        "put off. A worker opens up to two connections to Postgres per chunk of this "
-        f"number, and {BACKGROUND_CONNECTIONS} more.",
+        description="Number of chunks (groups of up to 256 records) that a worker processes at "
+        "the same time. The worker can process the same number of chunks with records that "
+        "were put off. The maximum number of connections to Postgres is "
+        f"2 × WORKER_CHUNKS_IN_FLIGHT + {BACKGROUND_CONNECTIONS}.",
     )
     worker_connections: int = Field(
         default=16,
@@ -61,26 +60,26 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         ge=1,
         le=65_536,
         description=(
-            "Number of pictures that are classified together. Default: a number that fits the "
-            "device."
+            "Number of pictures that the model computes together. Default: a number that fits "
+            "the device."
         ),
     )
     worker_runtime: Literal["auto", "torch", "onnx"] = Field(
         default="auto",
         description=(
-            "Library that computes the model. auto: measure both libraries and use the faster "
-            "library."
+            "Library that computes the model. auto: the worker measures both libraries, and uses "
+            "the faster library."
         ),
     )
     worker_device: DeviceName = Field(
         default="auto",
-        description="auto: the GPU with the fewest processes of this product, or the CPU if "
-        "there is no GPU. cuda: the same, but the worker ends if there is no GPU. "
-        "cuda:N: the GPU with this number. cpu: the CPU.",
+        description="auto: the GPU with the fewest of our processes; without a GPU, the CPU. "
+        "cuda: the same GPU; without a GPU, the worker ends. cuda:N: the GPU with the number N. "
+        "cpu: the CPU.",
     )
     worker_cache_dir: Path | None = Field(
         default=None,
-        description="Folder for models in the format of other runtimes. Default: a folder in "
+        description="Folder for models in the format of ONNX Runtime. Default: a folder in "
         "MODEL_DIR.",
     )
     worker_metrics_port: int | None = Field(
@@ -92,8 +91,7 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
     worker_metrics_address: IPvAnyAddress = Field(
         default=IPv4Address("127.0.0.1"),
         description=(
-            "Address of this machine at which metrics are available. 0.0.0.0 means all "
-            "addresses, as in our container image."
+            "Address of this machine at which metrics are available. 0.0.0.0 means all addresses."
         ),
     )
     worker_grace_seconds: float = Field(
@@ -109,15 +107,15 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
         default=120,
         ge=2,
         le=LONGEST,
-        description="If a worker does not report for this number of seconds, it loses its chunk.",
+        description="If a worker sends no report in this number of seconds, it loses its chunks.",
     )
     worker_ask_seconds: float = Field(
         default=5,
         ge=0.1,
         le=LONGEST,
         description=(
-            "Maximum number of seconds until an idle worker looks for work again. A new job "
-            "wakes it earlier."
+            "Maximum number of seconds until an idle worker looks for work again. If there is a "
+            "new job, the worker looks for work earlier."
         ),
     )
     worker_sweep_seconds: float = Field(
@@ -129,8 +127,8 @@ class WorkerSettings(ApiSettings, ImageSettings, ModelSettings, HealthSettings, 
     worker_retry_delays: str = Field(
         default="60,600,3600,21600,57600",
         description=(
-            "If the reason for a failure may pass, the record is tried again after these "
-            "numbers of seconds."
+            "If a failure may be temporary, the record is tried again after these numbers of "
+            "seconds."
         ),
     )
 

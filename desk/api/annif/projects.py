@@ -72,7 +72,7 @@ def suggest(call: Call) -> SuggestionAnswer:
 
 
 def suggest_batch(call: Call) -> list[DocumentAnswer]:
-    """Suggest concepts for the pictures of up to 32 documents; see suggest for their fields.
+    """Suggest concepts for the pictures of up to 32 documents, with the fields of suggest.
 
     If one document names no picture, or a malformed one, the others still get their results.
     """
@@ -84,7 +84,7 @@ def suggest_batch(call: Call) -> list[DocumentAnswer]:
 
 
 def learn(call: Call) -> Reply:
-    """Save verdicts in the name of the token: which concepts the pictures of documents show.
+    """Save the concepts that the pictures of documents show, as verdicts of the token's account.
 
     Each document names a record. Concepts that it lacks get no verdict. Either all verdicts are
     saved, or none of them.

@@ -44,11 +44,11 @@ SAGE_CONTEXT = {
 
 
 class BaseAnnotation(TypedDict):
-    id: Annotated[str, "name of the finding, a `urn:uuid:`: the same in every export"]
+    id: Annotated[str, "`urn:uuid:` of the enrichment, the same in every export"]
     type: Annotated[str, "`Annotation`"]
-    created: Annotated[str, "when the enrichment was last written or changed, in UTC"]
+    created: Annotated[str, "time of the last change to the enrichment, in UTC"]
     creator: Annotated[
-        dict[str, str], "`type` is `Software`, and `name` is the model, as in `vases v2`"
+        dict[str, str], "`type` is `Software`, and `name` is the model, such as `vases v2`"
     ]
     body: Annotated[str, "URI of the concept"]
     confidence: Annotated[

@@ -28,11 +28,11 @@ CHOICE, PICTURE = "choice", "image"  # the names that configuration and tasks sh
 
 class TaskData(TypedDict):
     image: Annotated[str, "URL of Europeana's thumbnail of the picture"]
-    record_id: Annotated[str, "ID of the record; `desk verdicts import` needs it"]
+    record_id: Annotated[str, "ID of the record"]
     item: Annotated[str, "URI of the record"]
     suggested: Annotated[
         dict[str, str],
-        "URI of each suggested concept, with its model; `desk verdicts import` needs it",
+        "URI of each suggested concept, with its model",
     ]
 
 
@@ -41,7 +41,7 @@ class TaskPrediction(TypedDict):
     score: Annotated[float, "probability that the picture shows the concept, 0 to 1"]
     result: Annotated[
         list[dict[str, Any]],
-        "the choice: `value.choices` has the URI of the concept, which is the alias of the choice",
+        "choice of the model: `value.choices` has the URI of the concept",
     ]
 
 
