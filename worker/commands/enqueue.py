@@ -253,9 +253,8 @@ def _tell_of_workers(engine: Engine) -> None:
         console.print(f"The job is in the store. {find} the job within seconds.")
     else:
         console.print("The job is in the store. At their last check, the workers could not work:")
-        for worker in workers:
-            for problem in worker.problems:
-                console.print(f"  {worker.name}: {problem.what}.", soft_wrap=True)
+        for name, problem in ((each.name, found) for each in workers for found in each.problems):
+            console.print(f"  {name}: {problem.what}.", soft_wrap=True)
         console.print("Workers check again after some seconds. When they can work, they begin.")
 
 
