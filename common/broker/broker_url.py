@@ -23,6 +23,7 @@ _EXAMPLE = f"{_ON_REDIS} or amqp://user:password@host//"
 _DATABASE = re.compile(r"/?\d*", re.ASCII)
 _FILES = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}
 _CHECK = "ssl_cert_reqs"
+_OF_CONNECTION = ("heartbeat", "login_method")
 
 log = structlog.get_logger()
 
@@ -52,21 +53,30 @@ def read_broker_url(settings: BrokerSettings) -> BrokerUrl:
         raise UsageError(
             f"BROKER_URL must have the number of a database after the host, as in {_ON_REDIS}"
         )
-    if scheme not in ("rediss", "amqps"):
-        return BrokerUrl(url=url, tls=False)
     before, _, query = rest.partition("?")
-    asked = dict(parse_qsl(query))
+    asked = dict(parse_qsl(query, keep_blank_values=True))
+    has_tls = scheme in ("rediss", "amqps")
+    _check_options(asked, [*_OF_CONNECTION, *((*_FILES, _CHECK) if has_tls else ())])
+    if not has_tls:
+        return BrokerUrl(url=url, tls=False)
     options = {name: asked.pop(name) for name in list(asked) if name.startswith("ssl_")}
     left = f"?{urlencode(asked)}" if asked else ""
     found = _options(options, urlsplit(url).hostname, on_redis=scheme == "rediss")
     return BrokerUrl(url=f"{scheme}:{before}{left}", tls=found)
 
 
+def _check_options(asked: dict[str, str], known: list[str]) -> None:
+    """Kombu raises errors of its own for others; a name may be a part of the password."""
+    if unknown := asked.keys() - set(known):
+        name = min(unknown)
+        shown = name if name.startswith("ssl_") else "an option"
+        raise UsageError(f"BROKER_URL has {shown}, which is unknown. Known are {', '.join(known)}.")
+    if not asked.get("heartbeat", "0").isdecimal():
+        raise UsageError("heartbeat in BROKER_URL must be a number of seconds.")
+
+
 def _options(asked: dict[str, str], host: str | None, *, on_redis: bool) -> dict[str, Any]:
     """The options of redis-py or of py-amqp for those of the URL."""
-    if unknown := asked.keys() - {*_FILES, _CHECK}:
-        known = ", ".join([*_FILES, _CHECK])
-        raise UsageError(f"BROKER_URL has {min(unknown)}, which is unknown. Known are {known}.")
     check = asked.pop(_CHECK, "required").removeprefix("CERT_").lower()  # Celery's docs shout
     if check not in ("required", "none"):
         raise UsageError(f"{_CHECK} in BROKER_URL must be `required` (the default) or `none`.")

@@ -34,8 +34,9 @@ def read_verdicts(path: Path) -> list[ForeignVerdict | ItemFinding]:
     try:
         items, reader = _items(content)
     except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise UsageError(
-            f"{path} is no file of verdicts: {error}. Give an export of Label Studio (JSON) or "
+            f"{path} is not a file of verdicts: {why}. Give an export of Label Studio (JSON) or "
             "CrowdHeritage (JSON-LD), or a file from `desk verdicts export`."
         ) from error
     return [each for number, item in enumerate(items, 1) for each in _read(reader, number, item)]

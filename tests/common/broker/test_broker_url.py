@@ -28,6 +28,9 @@ def read(url: str) -> BrokerUrl:
         ("redis://host:6379/seven", "number of a database after the host, as in redis:"),
         ("rediss://host/0?ssl_cert_reqs=optional", r"`required` \(the default\) or `none`"),
         ("amqps://host//?ssl_version=3", "has ssl_version, which is unknown"),
+        ("redis://host/0?ssl_ca_certs=/ca.crt", "has ssl_ca_certs, which is unknown"),
+        ("redis://:p@host/0?word=x", "has an option, which is unknown. Known are heartbeat"),
+        ("amqp://host//?heartbeat=often", "heartbeat in BROKER_URL must be a number"),
     ],
 )
 def test_a_wrong_url_is_refused(url: str, problem: str) -> None:

@@ -200,7 +200,7 @@ def test_an_import_locks_nobody_out_of_a_desk_without_accounts(museum, tmp_path)
 
 @pytest.mark.parametrize("content", ["", "{}", "null", "[" * 9000, "record_id,said\n", "\x00"])
 def test_a_file_of_no_known_tool_is_refused(museum, tmp_path, content):
-    with pytest.raises(UsageError, match="is no file of verdicts"):
+    with pytest.raises(UsageError, match="is not a file of verdicts"):
         imported(museum, tmp_path, content)
     with pytest.raises(UsageError, match="Give another --report"):
         import_verdicts(museum.engine, tmp_path / "x", report_path=tmp_path / "x")
