@@ -32,12 +32,12 @@ class Obstacle(StrEnum):
 _WORDS = {
     Obstacle.BLOCKED: "a decision blocks the concept, or the provider refuses enrichments",
     Obstacle.NO_CONSENT: "the data provider has not consented",
-    Obstacle.JUDGED: "reviewers call it wrong or too general, or disagree",
-    Obstacle.WITHDRAWN: "an operator withdrew it; it needs a new verdict or a new audit",
-    Obstacle.NO_GROUNDS: "neither reviewers nor a certificate confirm it",
-    Obstacle.PUBLISHED: "it is published, or on its way",
-    Obstacle.ALREADY_SAID: "Europeana says it already",
-    Obstacle.REFUSED: "Europeana refused it before",
+    Obstacle.JUDGED: "reviewers call the statement wrong or too general, or disagree",
+    Obstacle.WITHDRAWN: "an operator withdrew the statement, and there is no new verdict or audit",
+    Obstacle.NO_GROUNDS: "neither reviewers nor a certificate confirm the statement",
+    Obstacle.PUBLISHED: "already published, or waiting to be published",
+    Obstacle.ALREADY_SAID: "Europeana already has the same statement",
+    Obstacle.REFUSED: "Europeana refused the statement before",
 }
 
 LIVE_AUDITS = """

@@ -101,7 +101,7 @@ def test_a_withdrawn_statement_keeps_its_page_and_says_so(
     museum.execute("UPDATE publication SET state = 'withdrawn'")
     answer = get(public, path)
     assert "It is no longer at Europeana" in answer.text
-    assert "an operator withdrew it; it needs a new verdict" in answer.text
+    assert "an operator withdrew the statement, and there is no new verdict" in answer.text
     assert OPERATOR not in answer.text
     assert f"{PROV}invalidatedAtTime" in expanded(get(public, f"{path}.jsonld"))
 

@@ -51,7 +51,7 @@ def test_an_operator_makes_a_plan_looks_at_it_and_sends_it(
         "Europeana was not asked yet",
         "1 certificate: audit 1",
         "may be wrong in 5 of 100 cases",
-        "reviewers call it wrong or too general, or disagree 1",
+        "reviewers call the statement wrong or too general, or disagree 1",
         f"made by {OPERATOR}",
     ):
         assert part in page
